@@ -1,0 +1,9 @@
+"""Waveform <-> spectrum.
+
+Takes: waveforms ``(…, samples)``. Gives: complex spectra ``(…, freq, time)``, and back.
+Next stage: `stemsep.models` (magnitudes -> masks).
+"""
+
+from stemsep.dsp.stft import ISTFT, STFT, STFTConfig, istft, n_frames, stft
+
+__all__ = ["ISTFT", "STFT", "STFTConfig", "istft", "n_frames", "stft"]

@@ -1,0 +1,86 @@
+"""Magnitude -> masks: the U-Net with the sizes that tie it to sound.
+
+Takes the magnitude ``(batch, channels, freq, time)`` of a mixture's STFT, gives masks
+``(batch, stems, channels, freq, time)`` for every frequency bin. Applying them is the next stage,
+`stemsep.separation.masking`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from stemsep.dsp import STFTConfig
+from stemsep.errors import ParameterError
+from stemsep.models.unet import UNet, UNetConfig
+
+__all__ = ["MaskNetwork", "MaskNetworkConfig", "extend_masks"]
+
+EXTENSION_BINS = 64
+"""How many of the highest trained bins the mask above them is the mean of (690 Hz at 4096)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskNetworkConfig:
+    """What a separation checkpoint has to say about its network.
+
+    Args:
+        stems: names of the stems, in the order of the network's output.
+        sample_rate: Hz, of the sound that the network was trained on.
+        n_bins: how many of the lowest frequency bins the network sees; the masks of the bins
+            above are extended from its highest ones.
+        stft: sizes of the transform.
+        unet: the network; its ``stems`` must be the number of names.
+
+    Raises:
+        ParameterError: parts that do not fit together.
+    """
+
+    stems: tuple[str, ...]
+    sample_rate: int
+    n_bins: int
+    stft: STFTConfig
+    unet: UNetConfig
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stems", tuple(self.stems))
+        if self.unet.stems != len(self.stems):
+            raise ParameterError(f"stems = {self.stems}, but the U-Net gives {self.unet.stems}")
+        if not 1 <= self.n_bins <= self.stft.n_freq:
+            raise ParameterError(f"n_bins = {self.n_bins}: the STFT has {self.stft.n_freq}")
+
+
+class MaskNetwork(nn.Module):
+    """A U-Net on the trained part of the spectrum, its masks extended to the whole of it."""
+
+    def __init__(self, config: MaskNetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.unet = UNet(config.unet)
+
+    def forward(self, magnitude: Tensor) -> Tensor:
+        """Return masks ``(batch, stems, channels, freq, time)``.
+
+        Args:
+            magnitude: ``(batch, channels, freq, time)``, not negative.
+        """
+        masks: Tensor = self.unet(magnitude[..., : self.config.n_bins, :])
+        return extend_masks(masks, magnitude.shape[-2])
+
+
+def extend_masks(masks: Tensor, n_freq: int) -> Tensor:
+    """Return masks for ``n_freq`` bins: those above the given ones repeat the highest ones' mean.
+
+    Without this, a network trained on the low part of the spectrum would cut all stems off there.
+
+    Args:
+        masks: ``(…, freq, time)``.
+        n_freq: number of bins wanted, at least those that ``masks`` has.
+    """
+    missing = n_freq - masks.shape[-2]
+    if missing == 0:
+        return masks
+    top = masks[..., -EXTENSION_BINS:, :].mean(-2, keepdim=True)
+    return torch.cat([masks, top.expand(*top.shape[:-2], missing, top.shape[-1])], dim=-2)

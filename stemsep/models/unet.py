@@ -1,0 +1,267 @@
+"""The U-Net core: one network for spectrogram masks and for pixel masks.
+
+Takes ``(batch, channels, freq, time)`` (for pictures: height and width), gives masks or logits.
+Every published and shipped U-Net of stemsep is a `UNetConfig` of this module. No loss, no files,
+no choice of device here.
+
+Reference: O. Ronneberger, P. Fischer, T. Brox, "U-Net: Convolutional Networks for Biomedical
+Image Segmentation", MICCAI 2015 (arXiv 1505.04597).
+
+::
+
+    input ─ block ──────────────── skip ──────────────── block ─ head ─ output
+              └ down ─ block ───── skip ───── block ─ up ┘
+                         └ down ─ block ─ up ─┘
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal, get_args, get_origin, get_type_hints
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from stemsep.errors import ParameterError
+from stemsep.models.blocks import BLOCKS, Downsample, Upsample, fit_to
+
+__all__ = ["UNet", "UNetConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNetConfig:
+    """Every switch of the U-Net; each can be set on its own.
+
+    Args:
+        in_channels: channels of the input (audio channels, or colours).
+        out_channels: channels of the output (audio channels of a mask, or classes).
+        stems: number of stems; 0 for pictures, whose output has no stem axis.
+        channels: width of each level, the top first.
+        activation: ``leaky_relu`` has a slope of 0.2.
+        norm: ``group`` uses ``norm_groups``.
+        norm_groups: groups of a group norm.
+        downsample: max-pooling or a convolution of stride 2.
+        upsample: transposed convolution or bilinear interpolation (which halves the widths of the
+            decoder, as in milesial/Pytorch-UNet).
+        padding: ``valid`` is the paper's: no padding, the output is smaller than the input.
+        block: the layers of one level; ``tfc_tdf`` needs ``freq_bins``.
+        kernel_size: odd, of the blocks' convolutions.
+        dropout: probability at the end of the contracting path.
+        skip: whether the decoder concatenates or adds the encoder's features.
+        head: what the output is: raw logits; sigmoid; softmax over the stems (over the classes
+            where there are no stems); complex masks, unbounded or with each part through tanh.
+        subbands: the frequency axis is cut into this many bands, stacked as channels.
+        freq_bins: height of the input, which ``tfc_tdf`` has to know; a lower input is padded.
+        tdf_factor: how much narrower the bottleneck along frequency is.
+        compression: c in ``log(1 + c x)``, applied to the input; 0 leaves the input as it is.
+
+    Raises:
+        ParameterError: a value outside its choices or range.
+    """
+
+    in_channels: int = 3
+    out_channels: int = 2
+    stems: int = 0
+    channels: tuple[int, ...] = (64, 128, 256, 512, 1024)
+    activation: Literal["relu", "leaky_relu", "elu", "gelu", "silu"] = "relu"
+    norm: Literal["batch", "instance", "group", "none"] = "batch"
+    norm_groups: int = 8
+    downsample: Literal["maxpool", "strided"] = "maxpool"
+    upsample: Literal["transposed", "bilinear"] = "transposed"
+    padding: Literal["same", "valid"] = "same"
+    block: Literal["double", "residual", "tfc_tdf"] = "double"
+    kernel_size: int = 3
+    dropout: float = 0.0
+    skip: Literal["concat", "add"] = "concat"
+    head: Literal["logits", "sigmoid", "softmax", "complex", "complex_tanh"] = "logits"
+    subbands: int = 1
+    freq_bins: int = 0
+    tdf_factor: int = 4
+    compression: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "channels", tuple(self.channels))
+        _check_choices(self)
+        for name in ("in_channels", "out_channels", "norm_groups", "subbands", "tdf_factor"):
+            if getattr(self, name) < 1:
+                raise ParameterError(f"{name} = {getattr(self, name)}: it must be 1 or more")
+        if not self.channels or min(self.channels) < 1:
+            raise ParameterError(f"channels = {self.channels}: give one positive width per level")
+        if self.upsample == "bilinear" and min(self.channels) < 2:
+            raise ParameterError(f"channels = {self.channels}: bilinear halves them; use 2 or more")
+        if self.kernel_size < 1 or self.kernel_size % 2 == 0:
+            raise ParameterError(f"kernel_size = {self.kernel_size}: it must be odd and positive")
+        if not 0 <= self.dropout < 1:
+            raise ParameterError(f"dropout = {self.dropout}: it must be at least 0 and below 1")
+        if self.block == "tfc_tdf" and (self.freq_bins < 1 or self.padding == "valid"):
+            raise ParameterError("block = 'tfc_tdf' needs freq_bins above 0 and padding 'same'")
+
+    @property
+    def levels(self) -> int:
+        """Number of levels, the top one included."""
+        return len(self.channels)
+
+
+def _check_choices(config: UNetConfig) -> None:
+    hints = get_type_hints(type(config))
+    for field in fields(config):
+        if get_origin(hints[field.name]) is Literal:
+            value, choices = getattr(config, field.name), get_args(hints[field.name])
+            if value not in choices:
+                raise ParameterError(f"{field.name} = {value!r}: choose from {', '.join(choices)}")
+
+
+class UNet(nn.Module):
+    """Encoder and decoder with skips between levels of equal size, as `UNetConfig` says.
+
+    Any height and width of 1 or more; only ``padding="valid"`` needs a minimum, which its error
+    names. An input smaller than the lowest level's stride is padded with zeros and the output
+    cropped; sizes that are odd at some level are rounded down there and the decoder is padded to
+    its skip (as in milesial/Pytorch-UNet, so that its weights give its output).
+    """
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        block, widths = BLOCKS[config.block], config.channels
+        # Bilinear interpolation cannot narrow the features, so the block below does it.
+        halving = 2 if config.upsample == "bilinear" else 1
+        freq = [-(-config.freq_bins // config.subbands) >> level for level in range(len(widths))]
+
+        inputs = config.in_channels * config.subbands
+        encoder, downs = [], []
+        for level, width in enumerate(widths):
+            if level:
+                downs.append(Downsample(inputs, width, config))
+                inputs = downs[-1].channels
+            outputs = width // halving if level and level == len(widths) - 1 else width
+            encoder.append(block(inputs, outputs, outputs, freq[level], config))
+            inputs = outputs
+
+        decoder, ups = [], []
+        for level in reversed(range(len(widths) - 1)):
+            ups.append(Upsample(inputs, widths[level], config))
+            merged = widths[level] + (ups[-1].channels if config.skip == "concat" else 0)
+            outputs = widths[level] // (halving if level else 1)
+            middle = merged // 2 if halving == 2 and config.skip == "concat" else outputs
+            decoder.append(block(merged, outputs, middle, freq[level], config))
+            inputs = outputs
+
+        self.encoder, self.downs = nn.ModuleList(encoder), nn.ModuleList(downs)
+        self.decoder, self.ups = nn.ModuleList(decoder), nn.ModuleList(ups)
+        self.dropout = nn.Dropout(config.dropout)
+        parts = 2 if config.head.startswith("complex") else 1
+        outputs = max(1, config.stems) * parts * config.out_channels * config.subbands
+        self.head = nn.Conv2d(inputs, outputs, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return masks or logits.
+
+        Args:
+            features: ``(batch, in_channels, freq, time)``.
+
+        Returns:
+            ``(batch, stems, out_channels, freq, time)``, without the stem axis where ``stems`` is
+            0; complex for the complex heads; ``padding="valid"`` gives a smaller height and width.
+
+        Raises:
+            ParameterError: wrong number of channels, or a size that the network cannot take.
+        """
+        config = self.config
+        if features.ndim != 4 or features.shape[1] != config.in_channels:
+            raise ParameterError(
+                f"the network takes (batch, {config.in_channels}, freq, time), "
+                f"got {tuple(features.shape)}"
+            )
+        height, width = features.shape[-2:]
+        if config.compression:
+            features = torch.log1p(config.compression * features)
+        features = self._pad(features)
+        features = features.unflatten(2, (config.subbands, -1)).flatten(1, 2)
+        features = self._decode(self._encode(features))
+        features = features.unflatten(1, (-1, config.subbands)).flatten(2, 3)
+        margin = _margin(config)
+        return self._activate(features[..., : height - margin, : width - margin])
+
+    def _encode(self, features: Tensor) -> list[Tensor]:
+        skips = [self.encoder[0](features)]
+        for down, block in zip(self.downs, self.encoder[1:], strict=True):
+            skips.append(block(down(skips[-1])))
+        skips[-1] = self.dropout(skips[-1])
+        return skips
+
+    def _decode(self, skips: list[Tensor]) -> Tensor:
+        features = skips.pop()
+        for up, block in zip(self.ups, self.decoder, strict=True):
+            features, skip = up(features), skips.pop()
+            if self.config.padding == "same":
+                features = fit_to(features, *skip.shape[-2:])
+            else:
+                skip = fit_to(skip, *features.shape[-2:])
+            merged = skip + features if self.config.skip == "add" else torch.cat([skip, features], 1)
+            features = block(merged)
+        result: Tensor = self.head(features)
+        return result
+
+    def _pad(self, features: Tensor) -> Tensor:
+        """Pad with zeros at the bottom and right to a size that the levels can take."""
+        config, (height, width) = self.config, features.shape[-2:]
+        if config.padding == "valid":
+            new_height, new_width = _valid_size(height, config), _valid_size(width, config)
+        else:
+            smallest = 2 ** (config.levels - 1)
+            new_height, new_width = max(height, config.freq_bins), max(width, smallest)
+            bands = config.subbands
+            new_height = max(-(-new_height // bands), smallest) * bands
+            if config.block == "tfc_tdf" and height > config.freq_bins:
+                raise ParameterError(
+                    f"the network was built for {config.freq_bins} frequency bins, got {height}"
+                )
+        return functional.pad(features, (0, new_width - width, 0, new_height - height))
+
+    def _activate(self, features: Tensor) -> Tensor:
+        config = self.config
+        features = features.float()  # masks keep full precision under autocast
+        if config.stems:
+            features = features.unflatten(1, (config.stems, -1))  # (batch, stems, …, freq, time)
+        if config.head == "sigmoid":
+            return features.sigmoid()
+        if config.head == "softmax":
+            return features.softmax(1)
+        if config.head.startswith("complex"):
+            features = features.tanh() if config.head == "complex_tanh" else features
+            real, imaginary = features.chunk(2, dim=-3)
+            return torch.complex(real.contiguous(), imaginary.contiguous())
+        return features
+
+
+def _margin(config: UNetConfig) -> int:
+    """Return how many pixels of each axis the unpadded network loses (184 for the paper's)."""
+    if config.padding == "same":
+        return 0
+    lost = 2 * (config.kernel_size - 1)  # by one block, at its own level
+    levels = range(config.levels)
+    return sum(lost * 2**level * (1 if level == config.levels - 1 else 2) for level in levels)
+
+
+def _valid_size(size: int, config: UNetConfig) -> int:
+    """Return the smallest size of ``size`` or more whose levels halve without a remainder."""
+    margin, lost = _margin(config), 2 * (config.kernel_size - 1)
+    if size <= margin:
+        raise ParameterError(
+            f"padding = 'valid' loses {margin} pixels of each axis: "
+            f"the input needs at least {margin + 1}, got {size}"
+        )
+
+    def halves(candidate: int) -> bool:
+        for _ in range(config.levels - 1):
+            candidate -= lost
+            if candidate % 2 or candidate < 2:
+                return False
+            candidate //= 2
+        return candidate > lost
+
+    while not halves(size):
+        size += 1
+    return size

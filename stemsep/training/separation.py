@@ -1,0 +1,105 @@
+"""The task of separation: excerpts of stems -> masks -> loss, and SDR on validation tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from stemsep.data.remix import RemixConfig, RemixSampler
+from stemsep.data.track import Track
+from stemsep.dsp import istft, stft
+from stemsep.evaluation.sdr import median_frame_sdr, track_sdr
+from stemsep.models import MaskNetwork, MaskNetworkConfig
+from stemsep.training.losses import complex_l1, planes
+from stemsep.weights.checkpoint import Card, save_network
+
+__all__ = ["SeparationTask"]
+
+
+class SeparationTask:
+    """Train a `MaskNetwork` on remixed excerpts; see `stemsep.training.engine.Task`.
+
+    Args:
+        config: the network.
+        sources: ``(tracks, weight)`` to draw excerpts from.
+        valid: tracks to score on; none of them may be in ``sources``.
+        remix: how excerpts are drawn.
+        frames: STFT frames of an excerpt.
+        seed: of the excerpts.
+        card: what checkpoints say about themselves, apart from steps and scores.
+    """
+
+    def __init__(
+        self,
+        config: MaskNetworkConfig,
+        *,
+        sources: Sequence[tuple[Sequence[Track], float]],
+        valid: Sequence[Track],
+        remix: RemixConfig,
+        frames: int,
+        seed: int,
+        card: Card,
+    ) -> None:
+        torch.manual_seed(seed)
+        self.config, self.valid, self.card = config, valid, card
+        self.network: nn.Module = MaskNetwork(config).to(memory_format=torch.channels_last)
+        self.sampler = RemixSampler(
+            sources,
+            stems=config.stems,
+            samples=(frames - 1) * config.stft.hop_length,
+            config=remix,
+            seed=seed,
+        )
+
+    def batch(self, step: int, size: int) -> Tensor:
+        """Return stems ``(size, stems, 2, samples)``."""
+        return torch.from_numpy(self.sampler.batch(step, size))
+
+    def loss(self, network: nn.Module, batch: Tensor) -> Tensor:
+        """Return the complex L1 between masked mixture and stems, on the trained bins."""
+        bins = self.config.n_bins
+        reference = planes(stft(batch, self.config.stft)[..., :bins, :])
+        mixture = reference.sum(2)  # (2, batch, channels, freq, time)
+        magnitude = torch.hypot(*mixture)
+        masks = network(_channels_last(magnitude)).contiguous()
+        return complex_l1(masks=masks, mixture=mixture, reference=reference)
+
+    def scores(self, network: nn.Module) -> dict[str, float]:
+        """Return museval SDR and uSDR on the validation tracks, mean of the stems and each."""
+        sdr, usdr = [], []
+        for track in self.valid:
+            samples = track.samples
+            reference = np.stack([track.excerpt(s, 0, samples) for s in self.config.stems])
+            mixture = reference.sum(0) if track.mixture is None else track.mixture
+            estimate = self._separate(network, torch.from_numpy(mixture)).numpy()
+            sdr.append(
+                median_frame_sdr(
+                    estimate=estimate, reference=reference, sample_rate=track.sample_rate
+                )
+            )
+            usdr.append(track_sdr(estimate=estimate, reference=reference))
+        medians = np.nanmedian(np.array(sdr), axis=0)
+        named = dict(zip(self.config.stems, medians.tolist(), strict=True))
+        return {"score": float(medians.mean()), "usdr": float(np.mean(usdr)), **named}
+
+    def save(self, network: nn.Module, path: Path, step: int, scores: dict[str, float]) -> None:
+        """Write a checkpoint, weights in 16 bits, with its scores."""
+        values = {name: round(value, 3) for name, value in scores.items()}
+        measured = {"measure": "museval SDR", "data": "validation tracks", **values}
+        card = replace(self.card, steps=step, scores=(*self.card.scores, measured))
+        save_network(path, network.state_dict(), self.config, card, half=True)
+
+    @torch.no_grad()
+    def _separate(self, network: nn.Module, mixture: Tensor) -> Tensor:
+        spectrum = stft(mixture, self.config.stft)
+        masks = network(_channels_last(spectrum.abs()[None]))[0]
+        return istft(masks * spectrum, self.config.stft, length=mixture.shape[-1])
+
+
+def _channels_last(magnitude: Tensor) -> Tensor:
+    return magnitude.contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,166 @@
+"""A network <-> one ``.safetensors`` file: tensors, and its configuration as JSON in the header.
+
+Loading cannot run code. The header says everything about a network: sizes, stems, where it comes
+from, what it scored and under what terms it may be used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from stemsep.audio.atomic import partial_file
+from stemsep.dsp import STFTConfig
+from stemsep.errors import ParameterError, WeightsError
+from stemsep.models import MaskNetwork, MaskNetworkConfig, UNetConfig
+
+__all__ = ["FORMAT_VERSION", "Card", "file_digest", "load_network", "read_card", "save_network"]
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What a checkpoint says about itself besides its sizes.
+
+    Args:
+        license: terms of the weights.
+        training_data: what it learned from, and the terms of that.
+        steps: training steps taken.
+        recipe: the resolved recipe, as nested dictionaries.
+        scores: one entry a measurement: ``measure``, ``data``, ``command`` and values per stem.
+        description: one line for lists.
+    """
+
+    license: str = "not stated"
+    training_data: str = "not stated"
+    steps: int = 0
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    scores: tuple[Mapping[str, Any], ...] = ()
+    description: str = ""
+
+    @property
+    def recipe_hash(self) -> str:
+        """First 16 hex digits of the SHA-256 of the recipe's JSON."""
+        text = json.dumps(self.recipe, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def save_network(
+    path: Path,
+    state: Mapping[str, Tensor],
+    config: MaskNetworkConfig,
+    card: Card,
+    *,
+    half: bool = False,
+) -> None:
+    """Write a separation network to ``path``, atomically.
+
+    Args:
+        path: ends in ``.safetensors``.
+        state: the network's ``state_dict``.
+        config: its configuration.
+        card: what is told about it.
+        half: store floating-point tensors in 16 bits (they are computed with in 32 all the same).
+
+    Raises:
+        WeightsError: a tensor is not finite: such a network is never written.
+    """
+    tensors = {}
+    for name, tensor in state.items():
+        if not torch.isfinite(tensor).all():
+            raise WeightsError(f"not written: '{path}': tensor '{name}' has non-finite values")
+        store_half = half and tensor.is_floating_point()
+        tensors[name] = (tensor.half() if store_half else tensor).detach().cpu().contiguous()
+    header = {
+        "format": "stemsep",
+        "format_version": str(FORMAT_VERSION),
+        "kind": "separation",
+        "network": json.dumps(asdict(config)),
+        "card": json.dumps(asdict(card)),
+    }
+    with partial_file(path) as temporary:
+        save_file(tensors, temporary, metadata=header)
+
+
+def load_network(path: Path) -> MaskNetwork:
+    """Return the separation network stored in ``path``, in evaluation mode, float32, on the CPU.
+
+    Raises:
+        WeightsError: no such file, not a checkpoint, another format version, or tensors that do
+            not fit its own configuration.
+    """
+    header = _read_header(path)
+    if header["kind"] != "separation":
+        raise WeightsError(f"'{path}' holds a {header['kind']} network, not one for separation")
+    config = _parse_config(path, header["network"])
+    with torch.device("meta"):
+        network = MaskNetwork(config)
+    with _opened(path) as file:
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    state = {name: t.float() if t.is_floating_point() else t for name, t in state.items()}
+    try:
+        network.load_state_dict(state, assign=True)
+    except RuntimeError as error:
+        first = str(error).splitlines()[-1].strip()
+        raise WeightsError(f"'{path}' does not fit its own configuration: {first}") from error
+    return network.eval()
+
+
+def read_card(path: Path) -> tuple[MaskNetworkConfig, Card]:
+    """Return the configuration and the card of a checkpoint, without its tensors.
+
+    Raises:
+        WeightsError: as `load_network`.
+    """
+    header = _read_header(path)
+    stored = json.loads(header["card"])
+    stored["scores"] = tuple(stored.get("scores", ()))
+    return _parse_config(path, header["network"]), Card(**stored)
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _opened(path: Path) -> Any:
+    try:
+        return safe_open(path, framework="pt")
+    except FileNotFoundError as error:
+        raise WeightsError(f"no checkpoint '{path}'") from error
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"'{path}' is not a checkpoint, or is damaged: {error}") from error
+
+
+def _read_header(path: Path) -> dict[str, str]:
+    with _opened(path) as file:
+        header: dict[str, str] = file.metadata() or {}
+    missing = {"format", "format_version", "kind", "network", "card"} - header.keys()
+    if missing:
+        raise WeightsError(f"'{path}' is no stemsep checkpoint: no '{min(missing)}' in its header")
+    if header["format_version"] != str(FORMAT_VERSION):
+        raise WeightsError(
+            f"'{path}' has format version {header['format_version']}, this stemsep reads version "
+            f"{FORMAT_VERSION}; install a newer stemsep"
+        )
+    return header
+
+
+def _parse_config(path: Path, text: str) -> MaskNetworkConfig:
+    try:
+        stored = json.loads(text)
+        parts = {"stft": STFTConfig(**stored.pop("stft")), "unet": UNetConfig(**stored.pop("unet"))}
+        return MaskNetworkConfig(**stored, **parts)
+    except (ValueError, TypeError, KeyError, ParameterError) as error:
+        raise WeightsError(f"'{path}' has a damaged configuration: {error}") from error
