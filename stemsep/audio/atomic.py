@@ -34,7 +34,7 @@ def partial_file(final: Path) -> Iterator[Path]:
         _lock(lock)
         yield temporary
         _flush_to_disk(temporary)
-        os.replace(temporary, final)
+        temporary.replace(final)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()

@@ -4,7 +4,24 @@ Takes: magnitudes ``(batch, channels, freq, time)``. Gives: masks
 ``(batch, stems, channels, freq, time)``. Next stage: `stemsep.separation` (masks -> stems).
 """
 
+from stemsep.models.cost import count_parameters, gmac_per_second, macs
 from stemsep.models.mask_network import MaskNetwork, MaskNetworkConfig, extend_masks
+from stemsep.models.presets import PRESETS, build
+from stemsep.models.spleeter import SPLEETER_MODELS, Spleeter, SpleeterConfig
 from stemsep.models.unet import UNet, UNetConfig
 
-__all__ = ["MaskNetwork", "MaskNetworkConfig", "UNet", "UNetConfig", "extend_masks"]
+__all__ = [
+    "PRESETS",
+    "SPLEETER_MODELS",
+    "MaskNetwork",
+    "MaskNetworkConfig",
+    "Spleeter",
+    "SpleeterConfig",
+    "UNet",
+    "UNetConfig",
+    "build",
+    "count_parameters",
+    "extend_masks",
+    "gmac_per_second",
+    "macs",
+]

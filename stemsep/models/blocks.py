@@ -20,7 +20,7 @@ __all__ = ["BLOCKS", "Downsample", "Upsample", "fit_to"]
 class DoubleConvolution(nn.Module):
     """Twice convolution, norm, activation (Ronneberger et al. 2015, figure 1)."""
 
-    def __init__(self, inputs: int, outputs: int, middle: int, freq: int, c: UNetConfig) -> None:
+    def __init__(self, inputs: int, outputs: int, middle: int, _freq: int, c: UNetConfig) -> None:
         super().__init__()
         self.first = _convolution(inputs, middle, c)
         self.second = _convolution(middle, outputs, c)
@@ -34,11 +34,11 @@ class DoubleConvolution(nn.Module):
 class Residual(nn.Module):
     """Two convolutions plus a shortcut (He et al. 2016, arXiv 1512.03385), activation last."""
 
-    def __init__(self, inputs: int, outputs: int, middle: int, freq: int, c: UNetConfig) -> None:
+    def __init__(self, inputs: int, outputs: int, middle: int, _freq: int, c: UNetConfig) -> None:
         super().__init__()
         self.first = _convolution(inputs, middle, c)
         self.second = _convolution(middle, outputs, c, activate=False)
-        self.shortcut = _shortcut(inputs, outputs, c)
+        self.shortcut = _shortcut(inputs, outputs)
         self.activation = _activation(c)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class TfcTdf(nn.Module):
         self.first = _convolution(inputs, middle, c)
         self.frequency = FrequencyBottleneck(middle, freq, c)
         self.second = _convolution(middle, outputs, c)
-        self.shortcut = _shortcut(inputs, outputs, c)
+        self.shortcut = _shortcut(inputs, outputs)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return ``(batch, outputs, freq, time)``."""
@@ -91,6 +91,7 @@ class FrequencyBottleneck(nn.Module):
         return result
 
 
+# All are built with the same arguments; only the last needs the number of frequency bins.
 BLOCKS = {"double": DoubleConvolution, "residual": Residual, "tfc_tdf": TfcTdf}
 
 
@@ -161,7 +162,7 @@ def _convolution(inputs: int, outputs: int, c: UNetConfig, activate: bool = True
     return nn.Sequential(*layers, _activation(c)) if activate else nn.Sequential(*layers)
 
 
-def _shortcut(inputs: int, outputs: int, c: UNetConfig) -> nn.Module:
+def _shortcut(inputs: int, outputs: int) -> nn.Module:
     return nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1, bias=False)
 
 
@@ -179,18 +180,19 @@ def _norm(channels: int, c: UNetConfig) -> list[nn.Module]:
 
 
 def _activation(c: UNetConfig) -> nn.Module:
-    return {
-        "relu": lambda: nn.ReLU(inplace=True),
-        "leaky_relu": lambda: nn.LeakyReLU(0.2, inplace=True),
-        "elu": lambda: nn.ELU(inplace=True),
-        "gelu": nn.GELU,
-        "silu": lambda: nn.SiLU(inplace=True),
-    }[c.activation]()
+    activations: dict[str, nn.Module] = {
+        "relu": nn.ReLU(inplace=True),
+        "leaky_relu": nn.LeakyReLU(0.2, inplace=True),
+        "elu": nn.ELU(inplace=True),
+        "gelu": nn.GELU(),
+        "silu": nn.SiLU(inplace=True),
+    }
+    return activations[c.activation]
 
 
 def _along_frequency(weight: Tensor, features: Tensor) -> Tensor:
     # With channels_last memory this flattening is free and the product is one large matrix each.
-    batch, channels, _, time = features.shape
+    channels, time = features.shape[1], features.shape[3]
     rows = features.permute(0, 2, 3, 1).flatten(2)  # (batch, freq, time * channels)
     product = torch.matmul(weight, rows)  # (batch, new freq, time * channels)
-    return product.unflatten(2, (time, channels)).permute(0, 3, 1, 2)
+    return torch.unflatten(product, 2, (time, channels)).permute(0, 3, 1, 2)

@@ -46,10 +46,20 @@ class MaskNetworkConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stems", tuple(self.stems))
+        if not self.stems or len(set(self.stems)) != len(self.stems):
+            raise ParameterError(f"stems = {self.stems}: give one or more, each with its own name")
         if self.unet.stems != len(self.stems):
             raise ParameterError(f"stems = {self.stems}, but the U-Net gives {self.unet.stems}")
+        if self.unet.in_channels != self.unet.out_channels or self.unet.padding != "same":
+            raise ParameterError("masks need a U-Net of padding 'same', as many channels out as in")
+        if self.sample_rate < 1:
+            raise ParameterError(f"sample_rate = {self.sample_rate}: it must be 1 Hz or more")
         if not 1 <= self.n_bins <= self.stft.n_freq:
             raise ParameterError(f"n_bins = {self.n_bins}: the STFT has {self.stft.n_freq}")
+        if self.unet.block == "tfc_tdf" and self.n_bins > self.unet.freq_bins:
+            raise ParameterError(
+                f"n_bins = {self.n_bins}: the U-Net was built for {self.unet.freq_bins}"
+            )
 
 
 class MaskNetwork(nn.Module):
@@ -78,8 +88,13 @@ def extend_masks(masks: Tensor, n_freq: int) -> Tensor:
     Args:
         masks: ``(…, freq, time)``.
         n_freq: number of bins wanted, at least those that ``masks`` has.
+
+    Raises:
+        ParameterError: fewer bins wanted than there are.
     """
     missing = n_freq - masks.shape[-2]
+    if missing < 0:
+        raise ParameterError(f"masks of {masks.shape[-2]} bins cannot be extended to {n_freq}")
     if missing == 0:
         return masks
     top = masks[..., -EXTENSION_BINS:, :].mean(-2, keepdim=True)

@@ -86,6 +86,9 @@ class UNetConfig:
         for name in ("in_channels", "out_channels", "norm_groups", "subbands", "tdf_factor"):
             if getattr(self, name) < 1:
                 raise ParameterError(f"{name} = {getattr(self, name)}: it must be 1 or more")
+        for name in ("stems", "freq_bins", "compression"):
+            if not getattr(self, name) >= 0:
+                raise ParameterError(f"{name} = {getattr(self, name)}: it must be 0 or more")
         if not self.channels or min(self.channels) < 1:
             raise ParameterError(f"channels = {self.channels}: give one positive width per level")
         if self.upsample == "bilinear" and min(self.channels) < 2:
@@ -116,9 +119,10 @@ class UNet(nn.Module):
     """Encoder and decoder with skips between levels of equal size, as `UNetConfig` says.
 
     Any height and width of 1 or more; only ``padding="valid"`` needs a minimum, which its error
-    names. An input smaller than the lowest level's stride is padded with zeros and the output
-    cropped; sizes that are odd at some level are rounded down there and the decoder is padded to
-    its skip (as in milesial/Pytorch-UNet, so that its weights give its output).
+    names, and ``tfc_tdf`` takes at most ``freq_bins``. An input smaller than the lowest level's
+    stride is padded with zeros and the output cropped; sizes that are odd at some level are rounded
+    down there and the decoder is padded to its skip (as in milesial/Pytorch-UNet, so that its
+    weights give its output).
     """
 
     def __init__(self, config: UNetConfig) -> None:
@@ -127,7 +131,8 @@ class UNet(nn.Module):
         block, widths = BLOCKS[config.block], config.channels
         # Bilinear interpolation cannot narrow the features, so the block below does it.
         halving = 2 if config.upsample == "bilinear" else 1
-        freq = [-(-config.freq_bins // config.subbands) >> level for level in range(len(widths))]
+        band = _level_size(-(-config.freq_bins // config.subbands), config)
+        freq = [band >> level for level in range(len(widths))]
 
         inputs = config.in_channels * config.subbands
         encoder, downs = [], []
@@ -169,20 +174,19 @@ class UNet(nn.Module):
             ParameterError: wrong number of channels, or a size that the network cannot take.
         """
         config = self.config
-        if features.ndim != 4 or features.shape[1] != config.in_channels:
+        if features.ndim != 4 or features.shape[1] != config.in_channels or 0 in features.shape:
             raise ParameterError(
                 f"the network takes (batch, {config.in_channels}, freq, time), "
                 f"got {tuple(features.shape)}"
             )
-        height, width = features.shape[-2:]
+        margin = _margin(config)
+        height, width = features.shape[-2] - margin, features.shape[-1] - margin
         if config.compression:
             features = torch.log1p(config.compression * features)
-        features = self._pad(features)
-        features = features.unflatten(2, (config.subbands, -1)).flatten(1, 2)
+        features = _split_bands(self._pad(features), config)
         features = self._decode(self._encode(features))
-        features = features.unflatten(1, (-1, config.subbands)).flatten(2, 3)
-        margin = _margin(config)
-        return self._activate(features[..., : height - margin, : width - margin])
+        features = torch.unflatten(features, 1, (-1, config.subbands)).flatten(2, 3)
+        return self._activate(features[..., :height, :width])
 
     def _encode(self, features: Tensor) -> list[Tensor]:
         skips = [self.encoder[0](features)]
@@ -199,32 +203,37 @@ class UNet(nn.Module):
                 features = fit_to(features, *skip.shape[-2:])
             else:
                 skip = fit_to(skip, *features.shape[-2:])
-            merged = skip + features if self.config.skip == "add" else torch.cat([skip, features], 1)
-            features = block(merged)
+            added = self.config.skip == "add"
+            features = block(skip + features if added else torch.cat([skip, features], 1))
         result: Tensor = self.head(features)
         return result
 
     def _pad(self, features: Tensor) -> Tensor:
         """Pad with zeros at the bottom and right to a size that the levels can take."""
         config, (height, width) = self.config, features.shape[-2:]
-        if config.padding == "valid":
-            new_height, new_width = _valid_size(height, config), _valid_size(width, config)
-        else:
-            smallest = 2 ** (config.levels - 1)
-            new_height, new_width = max(height, config.freq_bins), max(width, smallest)
-            bands = config.subbands
-            new_height = max(-(-new_height // bands), smallest) * bands
-            if config.block == "tfc_tdf" and height > config.freq_bins:
-                raise ParameterError(
-                    f"the network was built for {config.freq_bins} frequency bins, got {height}"
-                )
-        return functional.pad(features, (0, new_width - width, 0, new_height - height))
+        if config.block == "tfc_tdf" and height > config.freq_bins:
+            raise ParameterError(
+                f"the network was built for {config.freq_bins} frequency bins, got {height}"
+            )
+        margin = _margin(config)
+        if min(height, width) <= margin:
+            raise ParameterError(
+                f"padding = 'valid' loses {margin} pixels of each axis: "
+                f"the input needs at least {margin + 1}, got {height} x {width}"
+            )
+        # Every band keeps its share of the output and loses a margin of its own.
+        share = -(-(max(height, config.freq_bins) - margin) // config.subbands)
+        bands = (_level_size(share + margin, config) - margin) * config.subbands + margin
+        new_width = _level_size(width, config)
+        return functional.pad(features, (0, new_width - width, 0, bands - height))
 
     def _activate(self, features: Tensor) -> Tensor:
         config = self.config
-        features = features.float()  # masks keep full precision under autocast
+        if features.dtype.itemsize < 4:
+            features = features.float()  # masks keep full precision under autocast
         if config.stems:
-            features = features.unflatten(1, (config.stems, -1))  # (batch, stems, …, freq, time)
+            # (batch, stems, out_channels or its complex parts, freq, time)
+            features = torch.unflatten(features, 1, (config.stems, -1))
         if config.head == "sigmoid":
             return features.sigmoid()
         if config.head == "softmax":
@@ -245,23 +254,36 @@ def _margin(config: UNetConfig) -> int:
     return sum(lost * 2**level * (1 if level == config.levels - 1 else 2) for level in levels)
 
 
-def _valid_size(size: int, config: UNetConfig) -> int:
-    """Return the smallest size of ``size`` or more whose levels halve without a remainder."""
-    margin, lost = _margin(config), 2 * (config.kernel_size - 1)
-    if size <= margin:
-        raise ParameterError(
-            f"padding = 'valid' loses {margin} pixels of each axis: "
-            f"the input needs at least {margin + 1}, got {size}"
-        )
+def _split_bands(features: Tensor, config: UNetConfig) -> Tensor:
+    """Stack the bands of the frequency axis as channels ``(batch, channels * bands, freq, time)``.
 
-    def halves(candidate: int) -> bool:
+    Without padding they overlap by what each loses, so that their outputs join without a gap.
+    """
+    if config.subbands == 1:
+        return features
+    margin = _margin(config)
+    step = (features.shape[2] - margin) // config.subbands
+    starts = range(0, step * config.subbands, step)
+    bands = [features[:, :, start : start + step + margin] for start in starts]
+    return torch.stack(bands, dim=2).flatten(1, 2)
+
+
+def _level_size(size: int, config: UNetConfig) -> int:
+    """Return the smallest height or width of ``size`` or more that the levels can take."""
+    lowest = 2 if config.norm == "instance" else 1  # of one value an instance norm has no variance
+    if config.padding == "same":
+        smallest: int = lowest * 2 ** (config.levels - 1)
+        return max(size, smallest)
+    lost = 2 * (config.kernel_size - 1)
+
+    def fits(candidate: int) -> bool:
         for _ in range(config.levels - 1):
             candidate -= lost
             if candidate % 2 or candidate < 2:
-                return False
+                return False  # a remainder would shift the skips against the features from below
             candidate //= 2
-        return candidate > lost
+        return candidate - lost >= lowest
 
-    while not halves(size):
+    while not fits(size):
         size += 1
     return size

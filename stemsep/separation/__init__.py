@@ -1,5 +1,11 @@
 """Masks -> stems, chunk by chunk.
 
-Takes: sound files or waveforms. Gives: stems, as waveforms or files.
-Next stage: stemsep.audio.
+Takes: sound files, waveforms or streams of blocks. Gives: stems, as files or waveforms.
+Next stage: `stemsep.audio` (stems -> files).
 """
+
+from stemsep.separation.files import FileResult
+from stemsep.separation.outputs import OutputConfig
+from stemsep.separation.separator import Separator
+
+__all__ = ["FileResult", "OutputConfig", "Separator"]

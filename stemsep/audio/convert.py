@@ -1,0 +1,105 @@
+"""Waveforms -> waveforms: number type, sample rate, channels.
+
+Takes and gives ``(channels, samples)``, as arrays or as streams of blocks. Does not read files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from stemsep.audio.blocks import BLOCK_SAMPLES, Sample, fit_length, reblock
+from stemsep.audio.info import Block
+
+__all__ = [
+    "fit_length",
+    "from_stereo_pairs",
+    "reblock",
+    "resample",
+    "stereo_pairs",
+    "to_float",
+]
+
+FULL_SCALE = float(2**31)
+
+
+def to_float(block: Block) -> NDArray[np.float32]:
+    """Return the block as float32: int32 with full scale 2^31 becomes [-1, 1), float32 stays.
+
+    Sound of up to 24 bits converts exactly.
+    """
+    if block.dtype == np.int32:
+        # A power of two: the one rounding is that of int32 to float32.
+        return block.astype(np.float32) / np.float32(FULL_SCALE)
+    return block.astype(np.float32, copy=False)
+
+
+def resample(
+    blocks: Iterable[NDArray[np.float32]], *, from_rate: int, to_rate: int
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the sound at another sample rate, in step with the input (no delay).
+
+    The result does not depend on the sizes of the blocks, to the bit: they are joined into one
+    fixed size first. Its length is that of the input times ``to_rate / from_rate``, give or take a
+    sample, and at least 1 for any input of at least 1. Equal rates pass the blocks through.
+
+    Args:
+        blocks: ``(channels, n)`` float32 with any n.
+        from_rate: of the blocks, Hz.
+        to_rate: of the result, Hz.
+
+    Returns:
+        Blocks ``(channels, n)`` float32, C-contiguous.
+    """
+    if from_rate == to_rate:
+        yield from blocks
+        return
+    stream: soxr.ResampleStream | None = None
+    given = 0
+    first: NDArray[np.float32] | None = None
+    for block in reblock(blocks, BLOCK_SAMPLES):
+        if stream is None or first is None:
+            first = block[:, :1]
+            stream = soxr.ResampleStream(from_rate, to_rate, len(block), "float32", "VHQ")
+        result = np.ascontiguousarray(stream.resample_chunk(np.ascontiguousarray(block.T)).T)
+        given += result.shape[1]
+        yield result
+    if stream is None or first is None:
+        return
+    rest = stream.resample_chunk(np.zeros((0, len(first)), np.float32), last=True).T
+    if given + rest.shape[1] == 0:
+        rest = first  # too short for a sample at the lower rate
+    yield np.ascontiguousarray(rest)
+
+
+def stereo_pairs(waveform: NDArray[Sample]) -> list[NDArray[Sample]]:
+    """Return the channels two by two; mono, and an odd last channel, is doubled.
+
+    Args:
+        waveform: ``(..., channels, samples)``.
+
+    Returns:
+        ``(channels + 1) // 2`` arrays ``(..., 2, samples)``.
+    """
+    channels = waveform.shape[-2]
+    starts = range(0, channels, 2)
+    return [waveform[..., [i, min(i + 1, channels - 1)], :] for i in starts]
+
+
+def from_stereo_pairs(pairs: Sequence[NDArray[np.float32]], channels: int) -> NDArray[np.float32]:
+    """Return the channels that `stereo_pairs` paired; a doubled one is the mean of its two.
+
+    Args:
+        pairs: ``(channels + 1) // 2`` arrays ``(..., 2, samples)``.
+        channels: of the result.
+
+    Returns:
+        ``(..., channels, samples)``.
+    """
+    joined = list(pairs)
+    if channels % 2:
+        joined[-1] = joined[-1].mean(axis=-2, keepdims=True)
+    return np.concatenate(joined, axis=-2)

@@ -1,0 +1,66 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from stemsep.errors import StemsepError
+
+__all__ = ["debug_option", "debugging", "device_options", "one_line"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def debug_option(command: Command) -> Command:
+    """Add ``--debug``: an error shows its traceback."""
+
+    def remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value and isinstance(ctx.obj, dict):
+            ctx.obj["debug"] = True
+
+    return click.option(
+        "--debug",
+        is_flag=True,
+        expose_value=False,
+        callback=remember,
+        help="Show the traceback of an error.",
+    )(command)
+
+
+def device_options(command: Command) -> Command:
+    """Add ``--device``, ``--precision`` and ``--threads``."""
+    command = click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        help="CPU threads of the network (default: one per core).",
+    )(command)
+    command = click.option(
+        "--precision",
+        type=click.Choice(["auto", "fp32", "bf16"]),
+        default="auto",
+        help="Of the network; auto: bf16 where the CPU has it in hardware, else fp32.",
+    )(command)
+    return click.option(
+        "--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps."
+    )(command)
+
+
+def debugging() -> bool:
+    """Return whether the running command was given ``--debug``."""
+    settings = click.get_current_context().obj
+    return isinstance(settings, dict) and bool(settings.get("debug"))
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an error says, on one line; one that stemsep does not raise says it is a bug."""
+    text = " ".join(str(error).split())
+    if isinstance(error, MemoryError):
+        return "out of memory: close other programs"
+    if isinstance(error, StemsepError | OSError):
+        return text
+    return (
+        f"internal error: {type(error).__name__}: {text}; please report it, with what --debug prints"
+    )

@@ -1,0 +1,74 @@
+"""Progress of long work, on stderr: a bar on a terminal, now and then a plain line elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+__all__ = ["song_progress"]
+
+LINE_SECONDS = 10.0
+"""Seconds between plain lines."""
+
+
+@contextmanager
+def song_progress(name: str, *, show: bool) -> Iterator[Callable[[float, float | None], None]]:
+    """Give a callback that shows how far a song is, how fast it goes and how long it will take."""
+    if not show:
+        yield lambda _done, _total: None
+    elif sys.stderr.isatty():
+        with _bar(name) as update:
+            yield update
+    else:
+        yield _lines(name)
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[Callable[[float, float | None], None]]:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[speed]}"),
+        Remaining(),
+    )
+    started = time.monotonic()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(escape(name), total=None, speed="")
+
+        def update(done: float, total: float | None) -> None:
+            speed = _speed(done, started)
+            progress.update(task, completed=done, total=total, speed=speed)
+
+        yield update
+
+
+def _lines(name: str) -> Callable[[float, float | None], None]:
+    started = last = time.monotonic()
+
+    def update(done: float, total: float | None) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < LINE_SECONDS:
+            return
+        last = now
+        rest = ""
+        if total:
+            left = (now - started) * (total - done) / done
+            rest = f" of {total:.0f} s ({100 * done / total:.0f} %), {left:.0f} s left"
+        click.echo(f"{name}: {done:.0f} s{rest}, {_speed(done, started)}", err=True)
+
+    return update
+
+
+def _speed(done: float, started: float) -> str:
+    return f"{done / max(1e-6, time.monotonic() - started):.1f} x real time"

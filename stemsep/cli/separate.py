@@ -1,0 +1,179 @@
+"""``stemsep separate``: songs -> stems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stemsep.cli.options import debug_option, debugging, device_options, one_line
+from stemsep.cli.progress import song_progress
+from stemsep.errors import ParameterError
+
+if TYPE_CHECKING:
+    from stemsep.separation import FileResult, OutputConfig
+
+__all__ = ["command"]
+
+
+class _LiteralFiles(click.Command):
+    """Takes an argument that exists as a file literally, even if it begins with a dash."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        options = {name for parameter in self.params for name in parameter.opts}
+        args = [
+            f"./{arg}" if arg.startswith("-") and arg not in options and _is_file(arg) else arg
+            for arg in args
+        ]
+        return super().parse_args(ctx, args)
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+@click.command(cls=_LiteralFiles)
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT…")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("separated"),
+    show_default=True,
+    help="Folder of the stems.",
+)
+@click.option(
+    "--stems",
+    metavar="2|4|NAME,…",
+    help="2: vocals and accompaniment; or names, such as vocals,drums (default: all).",
+)
+@click.option(
+    "--model", default="default", show_default=True, help="Name or .safetensors file of a network."
+)
+@click.option("--format", type=click.Choice(["wav", "flac"]), help="Of the stems (default: wav).")
+@click.option(
+    "--bit-depth",
+    type=click.Choice(["auto", "16", "24", "32f"]),
+    help="auto: the input's; 16 for lossy, 32f for float input.",
+)
+@click.option(
+    "--template",
+    help="Path of a stem below the output folder, from {track}, {stem}, {ext} and {folder} "
+    "(default: {track}/{stem}.{ext}).",
+)
+@click.option("--skip-existing", is_flag=True, help="Leave stems alone that are there already.")
+@click.option("--overwrite", is_flag=True, help="Replace stems that are there already.")
+@device_options
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+@click.option("-v", "--verbose", is_flag=True, help="Name each file that is written.")
+@debug_option
+def command(inputs: tuple[Path, ...], output: Path, **options: Any) -> int:
+    """Separate songs into stems.
+
+    INPUT is a sound file (WAV, FLAC, MP3, OGG, Opus, M4A, a video, ...) or a folder of them,
+    searched to any depth. Stems have the rate, the channels and the length of their song, and
+    together they are the song.
+
+    \b
+    Examples:
+      stemsep separate song.mp3
+      stemsep separate album/ --stems 2 --format flac -o karaoke
+    """
+    settings = _output_config(options)
+    from stemsep.separation import Separator
+    from stemsep.separation.batch import check_plan, find_inputs
+    from stemsep.separation.device import use_threads
+
+    if options["threads"]:
+        use_threads(options["threads"])
+    songs, errors = find_inputs(inputs, output=output)
+    failures = len(errors)
+    for error in errors:
+        _show_error(error)
+    if not songs:
+        return 1
+    separator = Separator.from_pretrained(
+        options["model"], device=options["device"], precision=options["precision"]
+    )
+    with _as_usage_error():
+        check_plan(songs, output, settings, separator.stems)
+    for song in songs:
+        try:
+            with song_progress(song.path.name, show=not options["quiet"]) as progress:
+                result = separator.separate_file(
+                    song.path, output, options=settings, folder=song.folder, progress=progress
+                )
+        except Exception as error:  # one bad song must not end the others
+            if debugging():
+                raise
+            failures += 1
+            _show_error(error)
+        else:
+            _show_result(result, options)
+    if failures and len(songs) + len(errors) > 1:
+        click.echo(f"{len(songs) + len(errors) - failures} done, {failures} failed", err=True)
+    return 1 if failures else 0
+
+
+@contextmanager
+def _as_usage_error() -> Iterator[None]:
+    """Turn options that do not fit together into a usage error (exit status 2)."""
+    try:
+        yield
+    except ParameterError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _output_config(options: dict[str, Any]) -> OutputConfig:
+    from stemsep.separation.outputs import OutputConfig
+
+    if options["skip_existing"] and options["overwrite"]:
+        raise click.UsageError("--skip-existing and --overwrite exclude each other")
+    existing = {"existing": "skip"} if options["skip_existing"] else {}
+    existing = {"existing": "overwrite"} if options["overwrite"] else existing
+    names = ("stems", "format", "bit_depth", "template")
+    given = {name: options[name] for name in names if options[name] is not None}
+    with _as_usage_error():
+        return OutputConfig(**given, **existing)
+
+
+def _show_error(error: Exception) -> None:
+    click.echo(f"Error: {one_line(error)}", err=True)
+
+
+def _show_result(result: FileResult, options: dict[str, Any]) -> None:
+    if result.missing_seconds:
+        click.echo(
+            f"Warning: '{result.path}' is cut short: {result.missing_seconds:.2f} s of it are "
+            f"missing; the {result.seconds:.2f} s that decode were separated",
+            err=True,
+        )
+    if result.clipped:
+        click.echo(
+            f"Warning: '{result.path}': {result.clipped} samples are beyond full scale and were "
+            "limited; --bit-depth 32f keeps them",
+            err=True,
+        )
+    if options["quiet"]:
+        return
+    if not result.written:
+        click.echo(f"{result.path}: all stems are there already, left alone", err=True)
+        return
+    folder = next(iter(result.written.values())).parent
+    speed = result.seconds / max(1e-6, result.elapsed)
+    click.echo(
+        f"{result.path}: {', '.join(result.written)} in '{folder}' "
+        f"({result.seconds:.1f} s of sound in {result.elapsed:.1f} s, {speed:.1f} x real time)",
+        err=True,
+    )
+    if options["verbose"]:
+        for path in result.written.values():
+            click.echo(f"  wrote {path}", err=True)
+        for path in result.kept.values():
+            click.echo(f"  kept {path}", err=True)

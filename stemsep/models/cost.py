@@ -1,0 +1,66 @@
+"""What a network costs: parameters, and multiply-accumulates (MACs) of one pass.
+
+Counted are convolutions, transposed convolutions and matrix products, with the padding that the
+network adds to its input. Not counted are elementwise operations (norms, activations, additions)
+and the STFT; they cost time but no MACs in the usual sense. Nothing is computed: the pass runs on
+PyTorch's meta device, which knows shapes only.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from stemsep.models.mask_network import MaskNetwork, MaskNetworkConfig
+from stemsep.models.spleeter import AUDIO_CHANNELS, Spleeter
+from stemsep.models.unet import UNet
+
+__all__ = ["count_parameters", "gmac_per_second", "macs"]
+
+FRAMES = 256
+"""Frames of the pass that is counted: a multiple of the strides, so that none is padding."""
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Return the number of values that training changes (no running statistics)."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def macs(network: UNet | Spleeter | MaskNetwork, height: int, width: int) -> int:
+    """Return the multiply-accumulates of one pass over one input of that size.
+
+    Args:
+        network: on any device; it is not run, a twin without values is.
+        height: pixels or frequency bins.
+        width: pixels or frames.
+    """
+    with torch.device("meta"):
+        # Every network is built from its configuration alone.
+        twin = type(network)(network.config).eval()  # type: ignore[arg-type]
+        features = torch.empty(1, _in_channels(network), height, width)
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            twin(features)
+    return int(counter.get_total_flops()) // 2  # a multiplication and an addition
+
+
+def gmac_per_second(config: MaskNetworkConfig) -> float:
+    """Return 1e9 multiply-accumulates per second of sound, all stems and channels together.
+
+    The frames that chunks overlap by come on top of this: they depend on how a song is cut.
+
+    Example:
+        >>> from stemsep.models.presets import PRESETS
+        >>> round(gmac_per_second(PRESETS["default"]), 2)
+        1.41
+    """
+    with torch.device("meta"):
+        network = MaskNetwork(config)
+    frames_per_second = config.sample_rate / config.stft.hop_length
+    return macs(network, config.stft.n_freq, FRAMES) / FRAMES * frames_per_second / 1e9
+
+
+def _in_channels(network: UNet | Spleeter | MaskNetwork) -> int:
+    if isinstance(network, Spleeter):
+        return AUDIO_CHANNELS
+    return (network.config.unet if isinstance(network, MaskNetwork) else network.config).in_channels

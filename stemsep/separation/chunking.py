@@ -1,0 +1,166 @@
+"""A song of any length <-> chunks of one shape, on a grid that counts from its first sample.
+
+Chunk ``k`` keeps the samples from ``k * core`` on and sees ``context_frames`` more STFT frames on
+both sides, so that the network decides about its edges with the same surroundings as about its
+middle::
+
+    song      |────────core 0────────|────────core 1────────|───core 2───|
+    chunk 0  ~~──────────────────────~~
+    chunk 1                         ~~──────────────────────~~            ~~ = context
+
+The grid depends on nothing but the song, so that pieces of any size, files and arrays give the
+same samples bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from stemsep.dsp import STFTConfig, n_frames
+from stemsep.dsp.stft import analyse, synthesise, window_energy
+from stemsep.errors import ParameterError
+
+__all__ = ["Chunk", "ChunkConfig", "core_waveform", "cut", "frames_of"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChunkConfig:
+    """Sizes of the chunks, in STFT frames.
+
+    Args:
+        core_frames: frames a chunk advances by (448 are 10.4 s at 44.1 kHz and hop 1024). Both
+            sizes must be multiples of the network's stride in time.
+        context_frames: frames that a chunk sees on each side of its core.
+        batch_size: chunks that go through the network together.
+
+    Raises:
+        ParameterError: a size below 1.
+    """
+
+    core_frames: int = 448
+    context_frames: int = 32
+    batch_size: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("core_frames", "context_frames", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ParameterError(f"{name} = {getattr(self, name)}: it must be 1 or more")
+
+    @property
+    def frames(self) -> int:
+        """Frames of a whole chunk."""
+        return self.core_frames + 2 * self.context_frames
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chunk:
+    """One chunk of a song.
+
+    Args:
+        window: ``(…, samples)``: all samples that the chunk's frames see.
+        present: ``(frames,)``: 1 where the song has that frame, 0 before its start and after its
+            end.
+        length: how many samples of the core belong to the song.
+    """
+
+    window: Tensor
+    present: Tensor
+    length: int
+
+
+def cut(blocks: Iterable[Tensor], stft: STFTConfig, config: ChunkConfig) -> Iterator[Chunk]:
+    """Yield the chunks of a song that comes in blocks of any size.
+
+    A chunk is yielded as soon as its last sample has come, so memory holds about one chunk.
+
+    Args:
+        blocks: ``(…, samples)``, float32; sizes may differ and may be 0.
+        stft: sizes of the transform.
+        config: sizes of the chunks.
+    """
+    half, hop = stft.n_fft // 2, stft.hop_length
+    step = config.core_frames * hop
+    size = (config.frames - 1) * hop + stft.n_fft
+    first = -(config.context_frames * hop + half)  # of chunk 0's window, in the song's samples
+    held, held_from, index = None, 0, 0
+    for block in blocks:
+        held = block if held is None else torch.cat([held, block], dim=-1)
+        while held_from + held.shape[-1] >= first + index * step + size:
+            start = first + index * step
+            window = _slice(held, start - held_from, size, reflect_left=half if index == 0 else 0)
+            yield Chunk(window=window, present=_present(index, None, config), length=step)
+            index += 1
+            drop = max(0, start + step - held_from)
+            held, held_from = held[..., drop:], held_from + drop
+    total = held_from + (0 if held is None else held.shape[-1])
+    if held is None or total == 0:
+        return
+    # Only here is the song's end known: mirror it, and what is too short to mirror gets zeros.
+    if total <= half:
+        held = functional.pad(held, (0, half + 1 - total))
+    end = torch.cat([held, held[..., -half - 1 : -1].flip(-1)], dim=-1)
+    frames = n_frames(total, stft)
+    while index * step < total:
+        start = first + index * step
+        window = _slice(end, start - held_from, size, reflect_left=half if index == 0 else 0)
+        length = min(step, total - index * step)
+        yield Chunk(window=window, present=_present(index, frames, config), length=length)
+        index += 1
+
+
+def frames_of(windows: Tensor, present: Tensor, stft: STFTConfig) -> Tensor:
+    """Return the spectra of chunks, zero in the frames that the song does not have.
+
+    Args:
+        windows: ``(batch, channels, samples)``.
+        present: ``(batch, frames)``.
+        stft: sizes of the transform.
+
+    Returns:
+        ``(batch, channels, freq, frames)``, complex.
+    """
+    return analyse(windows, stft) * present[:, None, None, :]
+
+
+def core_waveform(
+    stems: Tensor, present: Tensor, stft: STFTConfig, config: ChunkConfig
+) -> Tensor:
+    """Return the cores of chunks from their stems' spectra.
+
+    Args:
+        stems: ``(batch, stems, channels, freq, frames)``, complex.
+        present: ``(batch, frames)``.
+        stft: sizes of the transform.
+        config: sizes of the chunks.
+
+    Returns:
+        ``(batch, stems, channels, core_frames * hop_length)``.
+    """
+    # Frames whose window reaches into the core; the others would be computed for nothing.
+    reach = stft.n_fft // (2 * stft.hop_length)
+    kept = slice(config.context_frames - reach, config.context_frames + config.core_frames + reach)
+    energy = torch.stack([window_energy(row[kept], stft) for row in present])
+    waveform = synthesise(stems[..., kept], stft)
+    core = slice(stft.n_fft, stft.n_fft + config.core_frames * stft.hop_length)
+    # Past the song's end no window has any energy, and nothing of it is kept.
+    return waveform[..., core] / energy[:, None, None, core].clamp_min(1e-8)
+
+
+def _slice(held: Tensor, start: int, size: int, *, reflect_left: int) -> Tensor:
+    """Return ``held[start : start + size]``, zeros outside, mirrored once before index 0."""
+    if reflect_left:
+        mirrored = held[..., 1 : reflect_left + 1].flip(-1)
+        held, start = torch.cat([mirrored, held], dim=-1), start + reflect_left
+    piece = held[..., max(0, start) : max(0, start + size)]
+    return functional.pad(piece, (max(0, -start), size - piece.shape[-1] - max(0, -start)))
+
+
+def _present(index: int, frames: int | None, config: ChunkConfig) -> Tensor:
+    number = torch.arange(config.frames) + index * config.core_frames - config.context_frames
+    inside = number >= 0 if frames is None else (number >= 0) & (number < frames)
+    return inside.to(torch.float32)

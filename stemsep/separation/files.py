@@ -1,0 +1,199 @@
+"""A sound file -> files of its stems, streamed, complete or not there."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from stemsep.audio import AudioInfo, AudioWriter, open_audio, open_writer, reblock, to_float
+from stemsep.audio.atomic import partial_file, remove_leftovers
+from stemsep.errors import AudioFileError, StemsepError
+from stemsep.separation.outputs import Input, OutputConfig, output_paths, resolve_bit_depth
+from stemsep.separation.residue import OUTPUT_SAMPLES, quantise
+from stemsep.separation.stems import StemSet, choose_stems
+
+if TYPE_CHECKING:
+    from stemsep.separation.separator import Separator
+
+__all__ = ["FileResult", "separate_file"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileResult:
+    """What became of one sound file.
+
+    Args:
+        path: the input.
+        written: stem -> file, those that were written now.
+        kept: stem -> file, those that were there already and left alone.
+        seconds: length of the sound that was separated.
+        missing_seconds: what a cut file promised and does not hold.
+        clipped: samples of a lossy or float mixture beyond the range of integer output.
+        elapsed: seconds that it took.
+    """
+
+    path: Path
+    written: Mapping[str, Path]
+    kept: Mapping[str, Path]
+    seconds: float = 0.0
+    missing_seconds: float = 0.0
+    clipped: int = 0
+    elapsed: float = 0.0
+
+
+def separate_file(
+    separator: Separator,
+    path: Path,
+    output: Path,
+    options: OutputConfig,
+    *,
+    folder: str = "",
+    progress: Callable[[float, float | None], None] | None = None,
+) -> FileResult:
+    """Separate one file; see `stemsep.separation.separator.Separator.separate_file`.
+
+    Args:
+        separator: the network.
+        path: the input.
+        output: folder of the stems.
+        options: what to write and how.
+        folder: where the input lies below a folder that was given.
+        progress: called with the seconds done and, where the file says it, the seconds in all.
+    """
+    started = time.monotonic()
+    stems = choose_stems(options.stems, separator.stems)
+    paths = output_paths(Input(path=path, folder=folder), output, options, stems.written)
+    kept = {stem: file for stem, file in paths.items() if os.path.lexists(file)}
+    if kept and options.existing == "error":
+        raise AudioFileError(
+            f"'{path}': '{next(iter(kept.values()))}' is there already; "
+            "use --overwrite or --skip-existing"
+        )
+    kept = kept if options.existing == "skip" else {}
+    wanted = {stem: file for stem, file in paths.items() if stem not in kept}
+    for parent in {file.parent for file in paths.values()}:
+        remove_leftovers(parent)
+    if not wanted:
+        return FileResult(path=path, written={}, kept=kept)
+    with open_audio(path) as reader:
+        info = reader.info
+        depth = resolve_bit_depth(info, options)
+        originals, decoded = itertools.tee(reader.blocks())
+        pieces = separator.stream(
+            map(to_float, decoded),
+            info.sample_rate,
+            progress=progress,
+            total_seconds=info.samples / info.sample_rate if info.samples else None,
+        )
+        grouped = (_group(piece, separator.stems, stems) for piece in pieces)
+        pairs = zip(grouped, reblock(originals, OUTPUT_SAMPLES), strict=True)
+        samples, clipped = _write(pairs, wanted, tuple(stems.groups), info, depth, options)
+        return FileResult(
+            path=path,
+            written=wanted,
+            kept=kept,
+            seconds=samples / info.sample_rate,
+            missing_seconds=reader.missing_seconds,
+            clipped=clipped,
+            elapsed=time.monotonic() - started,
+        )
+
+
+def _group(
+    piece: Mapping[str, Tensor], names: Sequence[str], stems: StemSet
+) -> NDArray[np.float32]:
+    """Return ``(groups, channels, samples)``: the stems that were asked for, and the rest."""
+    waveforms = [piece[name].numpy() for name in names]
+    summed = [sum(waveforms[index] for index in members) for members in stems.groups.values()]
+    return np.stack(summed).astype(np.float32)
+
+
+def _write(
+    pairs: Iterable[tuple[NDArray[np.float32], NDArray[Any]]],
+    wanted: Mapping[str, Path],
+    names: Sequence[str],
+    info: AudioInfo,
+    depth: int | None,
+    options: OutputConfig,
+) -> tuple[int, int]:
+    """Write all pieces; return the number of samples and of clipped ones."""
+    pairs = iter(pairs)
+    first = next(pairs)  # a file that does not decode must not leave an empty folder
+    samples = clipped = 0
+    with _files(wanted, info, depth, options) as writers:
+        for grouped, original in itertools.chain([first], pairs):
+            samples += original.shape[-1]
+            out: NDArray[Any] = grouped
+            if depth is not None:
+                mixture, beyond = _in_steps(original, depth)
+                clipped += beyond
+                out = quantise(grouped, mixture, depth)
+            for stem, writer in writers.items():
+                writer.write(out[names.index(stem)])
+    return samples, clipped
+
+
+@contextmanager
+def _files(
+    wanted: Mapping[str, Path], info: AudioInfo, depth: int | None, options: OutputConfig
+) -> Iterator[dict[str, AudioWriter]]:
+    """Give a writer for each stem; all are complete before the first gets its final name."""
+    try:
+        with ExitStack() as renames, ExitStack() as writers:
+            opened = {}
+            for stem, final in wanted.items():
+                renames.enter_context(_folder(final.parent))
+                temporary = renames.enter_context(partial_file(final))
+                writer = open_writer(
+                    temporary,
+                    format=options.format,
+                    sample_rate=info.sample_rate,
+                    channels=info.channels,
+                    bit_depth=depth,
+                    samples=info.samples,
+                )
+                opened[stem] = writers.enter_context(writer)
+            yield opened
+    except StemsepError:
+        raise
+    except OSError as error:
+        raise AudioFileError(
+            f"'{info.path}': cannot write its stems: {error.strerror or error}; "
+            "check the output folder, the free space and the length of the names"
+        ) from error
+
+
+@contextmanager
+def _folder(folder: Path) -> Iterator[None]:
+    """Make a folder; if the block fails, remove those that were made and are empty."""
+    made = [p for p in (folder, *folder.parents) if not p.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for path in made:
+            with suppress(OSError):
+                path.rmdir()
+        raise
+
+
+def _in_steps(original: NDArray[Any], depth: int) -> tuple[NDArray[np.int32], int]:
+    """Return the mixture in steps of ``depth`` bits, and how many samples were out of range."""
+    high = 2 ** (depth - 1)
+    if original.dtype == np.int32:
+        shift = 32 - depth
+        steps = (original.astype(np.int64) + (1 << shift >> 1)) >> shift
+        return np.minimum(steps, high - 1).astype(np.int32), 0
+    scaled = np.rint(original.astype(np.float64) * high)
+    beyond = int(np.count_nonzero((scaled < -high) | (scaled > high)))
+    return np.clip(scaled, -high, high - 1).astype(np.int32), beyond

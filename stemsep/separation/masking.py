@@ -1,0 +1,38 @@
+"""Masks x mixture spectrum -> stem spectra, and stems that together are the mixture."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["apply_masks", "consistent_spectra"]
+
+SILENCE = 1e-12
+"""Energy below which a bin counts as silent in every stem: then all share alike."""
+
+
+def apply_masks(masks: Tensor, mixture: Tensor) -> Tensor:
+    """Return stem spectra ``(batch, stems, channels, freq, time)``, complex.
+
+    Args:
+        masks: ``(batch, stems, channels, freq, time)``, real or complex.
+        mixture: ``(batch, channels, freq, time)``, complex.
+    """
+    return masks * mixture[:, None]
+
+
+def consistent_spectra(stems: Tensor, mixture: Tensor) -> Tensor:
+    """Return stem spectra that sum to the mixture: what they lack is shared by energy.
+
+    Masks that sum to one (softmax over the stems) need no such step.
+
+    Args:
+        stems: ``(batch, stems, channels, freq, time)``, complex.
+        mixture: ``(batch, channels, freq, time)``, complex.
+
+    Reference: S. Wisdom et al., "Differentiable consistency constraints for improved deep speech
+    enhancement", ICASSP 2019 (arXiv 1811.08521), equation 7 with weights by energy.
+    """
+    energy = torch.view_as_real(stems).square().sum(-1) + SILENCE
+    residue = mixture - stems.sum(1)
+    return stems + (energy / energy.sum(1, keepdim=True)) * residue[:, None]

@@ -1,0 +1,144 @@
+"""Which files the stems of a song go to, in what format, and what is already there."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from stemsep.audio import AudioInfo, check_writable
+from stemsep.errors import ParameterError
+
+__all__ = ["Input", "OutputConfig", "find_clashes", "output_paths", "resolve_bit_depth"]
+
+FIELDS = ("track", "stem", "ext", "folder")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputConfig:
+    """What to write of a song, and how.
+
+    Args:
+        stems: ``None`` for all of the network's, ``"2"`` for vocals and accompaniment, or names.
+        format: of the files.
+        bit_depth: ``"auto"`` is the input's for integer sound (16 for 8-bit), 16 for lossy and 32
+            float for float sound (24 in FLAC, which has no float).
+        template: path of a stem's file below the output folder; fields ``{track}`` (the input's
+            name without its ending), ``{stem}``, ``{ext}`` and ``{folder}`` (where below a given
+            folder the input was found).
+        existing: what to do about files that are there: ``"error"``, ``"skip"`` them or
+            ``"overwrite"`` them.
+
+    Raises:
+        ParameterError: an unknown choice, a template with unknown fields or none for the stem.
+    """
+
+    stems: str | None = None
+    format: Literal["wav", "flac"] = "wav"
+    bit_depth: Literal["auto", "16", "24", "32f"] = "auto"
+    template: str = "{track}/{stem}.{ext}"
+    existing: Literal["error", "skip", "overwrite"] = "error"
+
+    def __post_init__(self) -> None:
+        choices = {
+            "format": ("wav", "flac"),
+            "bit_depth": ("auto", "16", "24", "32f"),
+            "existing": ("error", "skip", "overwrite"),
+        }
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ParameterError(
+                    f"{name} = {getattr(self, name)!r}: choose {', '.join(allowed)}"
+                )
+        if self.format == "flac" and self.bit_depth == "32f":
+            raise ParameterError("FLAC holds no 32-bit float: use bit depth 24, or format wav")
+        _check_template(self.template)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """A sound file to separate.
+
+    Args:
+        path: the file.
+        folder: where it lies below the folder that was given, ``""`` for a file given by name.
+    """
+
+    path: Path
+    folder: str = ""
+
+
+def output_paths(
+    source: Input, output: Path, options: OutputConfig, stems: Iterable[str]
+) -> dict[str, Path]:
+    """Return stem -> file that the stems of an input are written to.
+
+    Raises:
+        ParameterError: two stems would go to the same file, or one to the input itself.
+    """
+    track = source.path.stem
+    if not track.strip("."):  # a name such as '...wav' must not climb out of the folder
+        track = source.path.name
+    paths = {
+        stem: output
+        / options.template.format(
+            track=track, stem=stem, ext=options.format, folder=source.folder or "."
+        ).lstrip("/")
+        for stem in stems
+    }
+    if len(set(paths.values())) < len(paths):
+        raise ParameterError(f"template '{options.template}': put {{stem}} into it")
+    if source.path.resolve() in {path.resolve() for path in paths.values()}:
+        raise ParameterError(
+            f"a stem of '{source.path}' would replace it: choose another --output or --template"
+        )
+    return paths
+
+
+def find_clashes(planned: Mapping[Input, Collection[Path]]) -> list[str]:
+    """Return one line for each pair of inputs that would write to the same file."""
+    owner: dict[Path, Path] = {}
+    lines = []
+    for source, paths in planned.items():
+        clash = next((path for path in paths if path in owner), None)
+        if clash is not None:
+            lines.append(
+                f"'{owner[clash]}' and '{source.path}' would both be written to '{clash}': "
+                "rename one, or use --template with {folder} or another name"
+            )
+        owner.update(dict.fromkeys(paths, source.path))
+    return lines
+
+
+def resolve_bit_depth(info: AudioInfo, options: OutputConfig) -> int | None:
+    """Return the bits a sample to write, ``None`` for 32-bit float.
+
+    Raises:
+        ParameterError: the format cannot hold the sound's rate or number of channels.
+    """
+    depth: int | None
+    if options.bit_depth != "auto":
+        depth = None if options.bit_depth == "32f" else int(options.bit_depth)
+    elif info.lossy:
+        depth = 16
+    else:
+        depth = None if info.bit_depth is None else max(16, info.bit_depth)
+        if options.format == "flac":
+            depth = min(24, depth or 24)
+    check_writable(options.format, info.sample_rate, info.channels, depth)
+    return depth
+
+
+def _check_template(template: str) -> None:
+    try:
+        used = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+    except ValueError as error:
+        raise ParameterError(f"template '{template}': {error}") from error
+    unknown = used - set(FIELDS)
+    if unknown:
+        fields = ", ".join(f"{{{name}}}" for name in FIELDS)
+        raise ParameterError(f"template '{template}': no field {{{min(unknown)}}}; use {fields}")
+    if ".." in Path(template).parts:
+        raise ParameterError(f"template '{template}': it must stay below the output folder")

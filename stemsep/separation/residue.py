@@ -1,0 +1,91 @@
+"""Stems that together are the mixture: what they lack of it goes back to them.
+
+For floating-point sound the residue (rounding, and the band that resampling takes away) is shared
+by energy; for integer sound the sum is exact, to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["OUTPUT_SAMPLES", "quantise", "share_residue"]
+
+BLOCK = 4096
+"""Samples over which energies are measured and between which the shares glide."""
+
+OUTPUT_SAMPLES = 16 * BLOCK
+"""Samples of the pieces in which stems are put out (the last of a song is shorter)."""
+
+
+def share_residue(
+    pairs: Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]],
+) -> Iterator[NDArray[np.float32]]:
+    """Yield stems that sum to the mixture: what they lack is shared by their energy.
+
+    The share of a stem glides from its part of the energy in the block before to that in the
+    current one, so that there are no steps.
+
+    Args:
+        pairs: ``(stems, mixture)``: ``(stems, channels, samples)`` and ``(channels, samples)``.
+            Every piece but the last must have `OUTPUT_SAMPLES`, so that the blocks of all lie on
+            one grid.
+
+    Yields:
+        ``(stems, channels, samples)`` float32.
+    """
+    before: NDArray[np.float64] | None = None
+    for stems, mixture in pairs:
+        samples = mixture.shape[-1]
+        share = _energy_share(stems)  # (stems, blocks)
+        before = share[:, 0] if before is None else before
+        edges = np.concatenate([before[:, None], share], axis=1)
+        glide = np.arange(BLOCK) / BLOCK
+        weight = edges[:, :-1, None] + glide * np.diff(edges)[:, :, None]  # (stems, blocks, BLOCK)
+        weight = weight.reshape(len(stems), -1)[:, None, :samples]
+        before = share[:, -1]
+        residue = mixture.astype(np.float64) - stems.sum(axis=0, dtype=np.float64)
+        yield (stems + weight * residue).astype(np.float32)
+
+
+def _energy_share(stems: NDArray[np.float32]) -> NDArray[np.float64]:
+    missing = -stems.shape[-1] % BLOCK
+    padded = np.pad(stems, ((0, 0), (0, 0), (0, missing)))
+    blocks = padded.reshape(*stems.shape[:2], -1, BLOCK)  # (stems, channels, blocks, BLOCK)
+    energy = np.einsum("scbn,scbn->sb", blocks, blocks, dtype=np.float64) + 1e-12
+    return np.asarray(energy / energy.sum(axis=0))
+
+
+def quantise(
+    stems: NDArray[np.float32], mixture: NDArray[np.int32], bit_depth: int
+) -> NDArray[np.int32]:
+    """Return integer stems whose sum is the integer mixture exactly, each within one step.
+
+    Each stem is the difference of two neighbouring rounded partial sums, the last of which is the
+    mixture itself: the rounding residue passes from stem to stem and nothing of it is left. What
+    a stem would exceed the range by goes to the others; that is always possible, because the
+    mixture is in range.
+
+    Args:
+        stems: ``(stems, channels, samples)`` in [-1, 1], summing to the mixture.
+        mixture: ``(channels, samples)``, in steps of ``bit_depth``.
+        bit_depth: bits a sample.
+
+    Returns:
+        ``(stems, channels, samples)``, in steps of ``bit_depth``.
+    """
+    full_scale = 2.0 ** (bit_depth - 1)
+    low, high = int(-full_scale), int(full_scale) - 1
+    partial = np.rint(np.cumsum(stems, axis=0, dtype=np.float64) * full_scale).astype(np.int64)
+    partial[-1] = mixture
+    steps = np.diff(partial, axis=0, prepend=0)
+    if steps.min(initial=0) < low or steps.max(initial=0) > high:
+        steps = np.clip(steps, low, high)
+        residue = mixture - steps.sum(axis=0)
+        for stem in steps:
+            given = np.clip(stem + residue, low, high) - stem
+            stem += given
+            residue -= given
+    return steps.astype(np.int32)

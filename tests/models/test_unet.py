@@ -1,0 +1,290 @@
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from stemsep.errors import ParameterError
+from stemsep.models import UNet, UNetConfig
+from stemsep.models.blocks import fit_to
+from tests.signals import noise
+
+SWITCHES: Mapping[str, st.SearchStrategy[Any]] = {
+    "in_channels": st.integers(1, 3),
+    "out_channels": st.integers(1, 2),
+    "stems": st.integers(0, 3),
+    "channels": st.sampled_from([(3,), (2, 4), (4, 5, 6), (2, 3, 5, 4)]),
+    "activation": st.sampled_from(["relu", "leaky_relu", "elu", "gelu", "silu"]),
+    "norm": st.sampled_from(["batch", "instance", "group", "none"]),
+    "norm_groups": st.integers(1, 8),
+    "downsample": st.sampled_from(["maxpool", "strided"]),
+    "upsample": st.sampled_from(["transposed", "bilinear"]),
+    "padding": st.sampled_from(["same", "valid"]),
+    "block": st.sampled_from(["double", "residual", "tfc_tdf"]),
+    "kernel_size": st.sampled_from([1, 3, 5]),
+    "dropout": st.sampled_from([0.0, 0.3]),
+    "skip": st.sampled_from(["concat", "add"]),
+    "head": st.sampled_from(["logits", "sigmoid", "softmax", "complex", "complex_tanh"]),
+    "subbands": st.integers(1, 3),
+    "freq_bins": st.sampled_from([1, 5, 17]),
+    "tdf_factor": st.sampled_from([1, 4, 100]),
+    "compression": st.sampled_from([0.0, 10.0]),
+}
+
+
+@st.composite
+def configs(draw: st.DrawFn, **fixed: Any) -> UNetConfig:
+    switches = {name: draw(values) for name, values in SWITCHES.items()} | fixed
+    if switches["block"] == "tfc_tdf":
+        switches["padding"] = "same"
+    return UNetConfig(**switches)
+
+
+def lost_border(config: UNetConfig) -> int:
+    """What an unpadded network loses: a block at the top, twice what is lost below, a block."""
+    if config.padding == "same":
+        return 0
+    block = 2 * (config.kernel_size - 1)
+    lost = block
+    for _ in config.channels[1:]:
+        lost = block + 2 * lost + block
+    return lost
+
+
+def network_of(seed: int = 0, **switches: Any) -> UNet:
+    torch.manual_seed(seed)
+    network = UNet(UNetConfig(**{"channels": (4, 6), "in_channels": 2, **switches}))
+    for name, buffer in network.named_buffers():  # as if trained
+        if name.endswith("running_mean"):
+            buffer.uniform_(-0.5, 0.5)
+        elif name.endswith("running_var"):
+            buffer.uniform_(0.5, 1.5)
+    return network.eval()
+
+
+@settings(max_examples=200)
+@given(config=configs(), height=st.integers(1, 17), width=st.integers(1, 17), train=st.booleans())
+def test_any_switches_and_any_size_work(
+    config: UNetConfig, height: int, width: int, train: bool
+) -> None:
+    torch.manual_seed(0)
+    if config.block == "tfc_tdf":
+        height = min(height, config.freq_bins)
+    lost = lost_border(config)
+    features = noise(2, config.in_channels, height + lost, width + lost).abs()
+    before = features.clone()
+    # Batch norm cannot be trained on a single value; there is no other exception.
+    network = UNet(config).train(train and config.norm != "batch")
+    output = network(features.requires_grad_())
+    stems = (config.stems,) if config.stems else ()
+    assert output.shape == (2, *stems, config.out_channels, height, width)
+    assert output.is_complex() == config.head.startswith("complex")
+    assert torch.equal(features.detach(), before)
+    output.abs().sum().backward()
+    for tensor in (features, *network.parameters()):
+        assert tensor.grad is not None
+        assert tensor.grad.isfinite().all()
+
+
+@settings(max_examples=50)
+@given(config=configs(freq_bins=17), seed=st.integers(0, 9))
+def test_a_batch_equals_its_items_one_by_one(config: UNetConfig, seed: int) -> None:
+    torch.manual_seed(seed)
+    network, lost = UNet(config).eval(), lost_border(config)
+    features = noise(3, config.in_channels, 9 + lost, 6 + lost, seed=seed).abs()
+    with torch.no_grad():
+        batch, single = network(features), [network(item[None]) for item in features]
+    # Another batch size takes other kernels, which round differently; outputs are of order 1.
+    torch.testing.assert_close(batch, torch.cat(single), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "switch",
+    [
+        {"activation": "leaky_relu"},
+        {"activation": "elu"},
+        {"activation": "gelu"},
+        {"activation": "silu"},
+        {"norm": "instance"},
+        {"norm": "group"},
+        {"norm": "none"},
+        {"downsample": "strided"},
+        {"upsample": "bilinear"},
+        {"padding": "valid"},
+        {"block": "residual"},
+        {"block": "tfc_tdf", "freq_bins": 24},
+        {"kernel_size": 5},
+        {"skip": "add"},
+        {"head": "sigmoid"},
+        {"head": "softmax"},
+        {"head": "complex"},
+        {"subbands": 2},
+        {"compression": 5.0},
+    ],
+    ids=str,
+)
+def test_every_switch_takes_effect(switch: dict[str, Any]) -> None:
+    features = noise(1, 2, 24, 24).abs()
+    plain, switched = network_of()(features), network_of(**switch)(features)
+    assert plain.shape != switched.shape or not torch.allclose(plain, switched)
+
+
+def test_norm_groups_and_tdf_factor_take_effect() -> None:
+    features = noise(1, 2, 24, 24)
+    groups = [network_of(norm="group", norm_groups=n, channels=(4, 4))(features) for n in (1, 4)]
+    assert not torch.allclose(*groups)
+    narrow = network_of(block="tfc_tdf", freq_bins=24, tdf_factor=6)
+    assert narrow.encoder[0].frequency.down.weight.shape == (4, 24)
+
+
+def test_dropout_acts_in_training_only() -> None:
+    network, features = network_of(dropout=0.5, norm="none"), noise(1, 2, 16, 16)
+    assert torch.equal(network(features), network(features))
+    network.train()
+    assert not torch.equal(network(features), network(features))
+
+
+def test_the_paper_loses_184_pixels() -> None:
+    config = UNetConfig(in_channels=1, padding="valid", norm="none", channels=(2, 2, 2, 2, 2))
+    assert UNet(config)(torch.zeros(1, 1, 572, 572)).shape == (1, 2, 388, 388)
+    with pytest.raises(ParameterError, match="at least 185, got 184 x 572"):
+        UNet(config)(torch.zeros(1, 1, 184, 572))
+
+
+@pytest.mark.parametrize("block", ["double", "residual"])
+def test_without_padding_the_output_is_the_middle_of_the_padded_one(block: str) -> None:
+    # Two levels of kernel 3: both networks halve at the same places, so the same sums are made.
+    features = noise(1, 2, 40, 36)
+    same = network_of(block=block)(features)
+    valid = network_of(block=block, padding="valid")(features)
+    torch.testing.assert_close(valid, same[..., 8:-8, 8:-8], rtol=1e-4, atol=1e-5)
+
+
+def bands_of(features: Tensor, starts: list[int], size: int) -> Tensor:
+    """Bands as channels: all bands of the first channel, then those of the next."""
+    channels = [[c[:, s : s + size] for s in starts] for c in features.unbind(1)]
+    return torch.stack([band for channel in channels for band in channel], 1)
+
+
+@pytest.mark.parametrize(
+    ("padding", "height", "starts", "size"),
+    [
+        ("same", 24, [0, 8, 16], 8),
+        ("same", 22, [0, 8, 16], 8),  # two rows of zeros make it a multiple
+        ("valid", 16 + 24, [0, 8, 16], 24),  # bands of 8 with 16 more that are lost
+    ],
+)
+def test_subbands_are_stacked_as_channels_and_joined_again(
+    padding: str, height: int, starts: list[int], size: int
+) -> None:
+    features = noise(1, 2, height, 24)
+    whole = network_of(subbands=3, padding=padding, out_channels=2)
+    split = network_of(in_channels=6, padding=padding, out_channels=6)
+    split.load_state_dict(whole.state_dict())
+    padded = torch.nn.functional.pad(features, (0, 0, 0, -height % 8))
+    expected = torch.cat(split(bands_of(padded, starts, size)).unflatten(1, (2, 3)).unbind(2), 2)
+    lost = height - lost_border(whole.config)
+    torch.testing.assert_close(whole(features), expected[:, :, :lost])
+
+
+def test_fewer_bins_than_the_bottleneck_was_built_for_are_padded_with_zeros() -> None:
+    network = network_of(block="tfc_tdf", freq_bins=20, compression=10.0)
+    features = noise(2, 2, 13, 9).abs()
+    padded = torch.cat([features, torch.zeros(2, 2, 7, 9)], 2)
+    torch.testing.assert_close(network(features), network(padded)[..., :13, :])
+
+
+def test_compression_is_the_logarithm_of_the_input() -> None:
+    features = noise(1, 2, 8, 8).abs()
+    plain, compressed = network_of(), network_of(compression=10.0)
+    torch.testing.assert_close(compressed(features), plain((1 + 10 * features).log()))
+
+
+def test_heads_are_functions_of_the_same_logits() -> None:
+    features = 3 * noise(2, 2, 12, 10)
+    logits = network_of(stems=3)(features)
+    assert torch.equal(network_of(stems=3, head="sigmoid")(features), logits.sigmoid())
+    softmax = network_of(stems=3, head="softmax")(features)
+    assert torch.equal(softmax, logits.softmax(1))
+    torch.testing.assert_close(softmax.sum(1), torch.ones(2, 2, 12, 10))
+    classes = network_of(out_channels=4, head="softmax")(features)
+    torch.testing.assert_close(classes.sum(1), torch.ones(2, 12, 10))
+
+
+def test_complex_heads() -> None:
+    features = 30 * noise(2, 2, 12, 10)
+    plain = network_of(stems=3, head="complex", norm="none")(features)
+    bounded = network_of(stems=3, head="complex_tanh", norm="none")(features)
+    assert plain.dtype == torch.complex64
+    assert plain.abs().max() > 1.5
+    torch.testing.assert_close(bounded.real, plain.real.tanh())
+    torch.testing.assert_close(bounded.imag, plain.imag.tanh())
+
+
+def test_masks_are_float32_under_autocast_and_double_stays_double() -> None:
+    network, features = network_of(stems=2, head="softmax"), noise(1, 2, 8, 8)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert network(features).dtype == torch.float32
+    assert network.double()(features.double()).dtype == torch.float64
+
+
+@pytest.mark.parametrize("block", ["double", "tfc_tdf"])
+def test_memory_format_does_not_matter(block: str) -> None:
+    network, features = network_of(block=block, freq_bins=16, subbands=2), noise(2, 2, 16, 12)
+    plain = network(features)
+    channels_last = network.to(memory_format=torch.channels_last)(
+        features.to(memory_format=torch.channels_last)
+    )
+    torch.testing.assert_close(channels_last, plain, rtol=1e-4, atol=1e-5)
+
+
+def test_fit_to_puts_the_smaller_half_first() -> None:
+    row = torch.tensor([[[[1.0, 2.0, 3.0]]]])
+    assert fit_to(row, 1, 6).flatten().tolist() == [0, 1, 2, 3, 0, 0]
+    assert fit_to(row, 2, 3)[0, 0].tolist() == [[1, 2, 3], [0, 0, 0]]
+    assert fit_to(row, 1, 1).flatten().tolist() == [2]
+    assert fit_to(row, 1, 3) is row
+
+
+@pytest.mark.parametrize(
+    ("switch", "message"),
+    [
+        ({"in_channels": 0}, "in_channels = 0: it must be 1 or more"),
+        ({"out_channels": 0}, "out_channels = 0"),
+        ({"subbands": 0}, "subbands = 0"),
+        ({"norm_groups": 0}, "norm_groups = 0"),
+        ({"tdf_factor": 0}, "tdf_factor = 0"),
+        ({"stems": -1}, "stems = -1: it must be 0 or more"),
+        ({"freq_bins": -1}, "freq_bins = -1"),
+        ({"compression": -0.5}, "compression = -0.5"),
+        ({"compression": float("nan")}, "compression = nan"),
+        ({"channels": ()}, "give one positive width per level"),
+        ({"channels": (4, 0)}, "give one positive width per level"),
+        ({"channels": (4, 1), "upsample": "bilinear"}, "use 2 or more"),
+        ({"kernel_size": 4}, "kernel_size = 4: it must be odd"),
+        ({"kernel_size": -1}, "kernel_size = -1"),
+        ({"dropout": 1.0}, "dropout = 1.0"),
+        ({"block": "tfc_tdf"}, "needs freq_bins"),
+        ({"block": "tfc_tdf", "freq_bins": 8, "padding": "valid"}, "padding 'same'"),
+        ({"activation": "tanh"}, "activation = 'tanh': choose from relu, leaky_relu, elu, gelu"),
+        ({"head": "mask"}, "head = 'mask': choose from logits, sigmoid, softmax, complex"),
+    ],
+    ids=str,
+)
+def test_configurations_that_cannot_work_are_refused(switch: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        UNetConfig(**switch)
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 8), (1, 3, 8, 8), (1, 2, 0, 8), (1, 2, 8, 0)])
+def test_inputs_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ParameterError, match=r"takes \(batch, 2, freq, time\), got"):
+        network_of()(torch.zeros(shape))
+
+
+def test_more_bins_than_the_bottleneck_was_built_for_are_refused() -> None:
+    with pytest.raises(ParameterError, match="built for 20 frequency bins, got 21"):
+        network_of(block="tfc_tdf", freq_bins=20)(torch.zeros(1, 2, 21, 4))

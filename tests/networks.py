@@ -1,0 +1,44 @@
+"""Small networks with random but fixed weights, for tests of what surrounds a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from stemsep.dsp import STFTConfig
+from stemsep.models import MaskNetwork, MaskNetworkConfig, UNetConfig
+
+STEMS = ("vocals", "drums", "bass", "other")
+
+
+def tiny_config(**unet: Any) -> MaskNetworkConfig:
+    """Return the configuration of a network that takes milliseconds a second of sound."""
+    settings: dict[str, Any] = {
+        "in_channels": 2,
+        "out_channels": 2,
+        "stems": 4,
+        "channels": (4, 4),
+        "activation": "leaky_relu",
+        "downsample": "strided",
+        "skip": "add",
+        "head": "softmax",
+        "subbands": 4,
+        "compression": 10.0,
+    }
+    return MaskNetworkConfig(
+        stems=STEMS,
+        sample_rate=8000,
+        n_bins=128,
+        stft=STFTConfig(n_fft=256, hop_length=64),
+        unet=UNetConfig(**{**settings, **unet}),
+    )
+
+
+def tiny_network(seed: int = 0, **unet: Any) -> MaskNetwork:
+    """Return a network of `tiny_config` whose masks differ between stems, bins and frames."""
+    torch.manual_seed(seed)
+    network = MaskNetwork(tiny_config(**unet)).eval()
+    with torch.no_grad():
+        network.unet.head.weight.mul_(8)
+    return network

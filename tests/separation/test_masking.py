@@ -1,0 +1,32 @@
+import torch
+
+from stemsep.separation.masking import apply_masks, consistent_spectra
+
+
+def spectrum(*shape: int, seed: int) -> torch.Tensor:
+    return torch.randn(*shape, dtype=torch.complex64, generator=torch.Generator().manual_seed(seed))
+
+
+def test_masks_multiply_the_mixture_stem_by_stem():
+    mixture, masks = spectrum(2, 2, 5, 7, seed=0), torch.rand(2, 3, 2, 5, 7)
+    stems = apply_masks(masks, mixture)
+    assert torch.equal(stems[1, 2], masks[1, 2] * mixture[1])
+    assert torch.equal(apply_masks(1j * masks, mixture), 1j * masks * mixture[:, None])
+
+
+def test_masks_that_sum_to_one_keep_the_mixture():
+    mixture = spectrum(1, 2, 5, 7, seed=1)
+    masks = torch.randn(1, 4, 2, 5, 7).softmax(1)
+    assert torch.allclose(apply_masks(masks, mixture).sum(1), mixture, atol=1e-5)
+
+
+def test_consistent_spectra_sum_to_the_mixture():
+    mixture, stems = spectrum(2, 2, 5, 7, seed=2), spectrum(2, 4, 2, 5, 7, seed=3)
+    assert torch.allclose(consistent_spectra(stems, mixture).sum(1), mixture, atol=1e-5)
+
+
+def test_a_silent_stem_gets_nothing_of_the_residue():
+    stems = torch.tensor([2.0, 0.0]).to(torch.complex64).reshape(1, 2, 1, 1, 1)
+    mixture = torch.tensor([3.0]).to(torch.complex64).reshape(1, 1, 1, 1)
+    shared = consistent_spectra(stems, mixture).flatten()
+    assert torch.allclose(shared.real, torch.tensor([3.0, 0.0]), atol=1e-6)

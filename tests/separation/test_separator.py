@@ -1,0 +1,231 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stemsep import Separator
+from stemsep.errors import ParameterError, StemsepError
+from stemsep.separation.chunking import ChunkConfig
+from tests.networks import STEMS, tiny_network
+
+RATE = 8000  # of the tiny network
+CHUNKS = ChunkConfig(core_frames=32, context_frames=8)
+
+
+def separator(**unet) -> Separator:
+    return Separator(tiny_network(**unet), device="cpu", precision="fp32", chunks=CHUNKS)
+
+
+SEPARATOR = separator()
+
+
+def song(samples: int, channels: int = 2, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(channels, samples, generator=generator) * 0.2
+
+
+def total(stems: dict[str, torch.Tensor]) -> torch.Tensor:
+    return torch.stack(list(stems.values())).double().sum(0)
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 44100, 48000])
+@pytest.mark.parametrize("channels", [1, 2, 3, 6])
+@pytest.mark.parametrize("samples", [1, 2, 100, 5000])
+def test_stems_have_the_shape_of_the_song_and_sum_to_it(samples, channels, rate):
+    waveform = song(samples, channels)
+    stems = SEPARATOR.separate(waveform, rate)
+    assert tuple(stems) == STEMS
+    assert all(stem.shape == waveform.shape for stem in stems.values())
+    assert all(stem.dtype == torch.float32 for stem in stems.values())
+    assert (total(stems) - waveform).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("head", ["sigmoid", "complex", "complex_tanh", "logits"])
+def test_stems_sum_to_the_song_with_every_head(head):
+    waveform = song(5000)
+    assert (total(separator(head=head).separate(waveform, RATE)) - waveform).abs().max() < 1e-6
+
+
+def test_the_network_decides_what_goes_where():
+    stems = SEPARATOR.separate(song(5000), RATE)
+    levels = [stem.square().mean().sqrt() for stem in stems.values()]
+    assert max(levels) > 1.05 * min(levels)
+
+
+@settings(max_examples=10)
+@given(
+    samples=st.integers(1, 12000),
+    rate=st.sampled_from([RATE, 11025]),
+    sizes=st.lists(st.integers(1, 4000), min_size=1, max_size=3),
+)
+def test_blocks_of_any_size_give_the_samples_of_the_array_bit_for_bit(samples, rate, sizes):
+    waveform = song(samples)
+    expected = SEPARATOR.separate(waveform, rate)
+    starts = np.cumsum([0, *(sizes * (samples // sum(sizes) + 1))])
+    blocks = [waveform[:, a:b] for a, b in zip(starts, [*starts[1:], samples], strict=True)]
+    pieces = list(SEPARATOR.stream(blocks, rate))
+    for stem in STEMS:
+        assert torch.equal(torch.cat([piece[stem] for piece in pieces], -1), expected[stem])
+
+
+def test_batches_of_chunks_change_nothing_but_rounding():
+    batched = Separator(
+        tiny_network(),
+        device="cpu",
+        precision="fp32",
+        chunks=ChunkConfig(core_frames=32, context_frames=8, batch_size=3),
+    )
+    waveform = song(9000)
+    one, other = SEPARATOR.separate(waveform, RATE), batched.separate(waveform, RATE)
+    assert max((one[s] - other[s]).abs().max() for s in STEMS) < 1e-5
+
+
+def test_chunks_are_close_to_one_single_chunk():
+    waveform = song(9000)
+    whole = Separator(
+        tiny_network(),
+        device="cpu",
+        precision="fp32",
+        chunks=ChunkConfig(core_frames=160, context_frames=8),
+    )
+    one, other = SEPARATOR.separate(waveform, RATE), whole.separate(waveform, RATE)
+    difference = max((one[s] - other[s]).square().mean() for s in STEMS)
+    assert 10 * torch.log10(difference / waveform.square().mean()) < -60
+
+
+def test_mono_is_doubled_and_folded_back():
+    mono = song(3000, channels=1)
+    alone = SEPARATOR.separate(mono, RATE)
+    doubled = SEPARATOR.separate(mono.repeat(2, 1), RATE)
+    for stem in STEMS:
+        assert torch.allclose(alone[stem][0], doubled[stem].mean(0), atol=1e-6)
+
+
+def test_channels_go_through_in_pairs():
+    wide = song(3000, channels=4)
+    stems, first = SEPARATOR.separate(wide, RATE), SEPARATOR.separate(wide[:2], RATE)
+    for stem in STEMS:
+        assert torch.allclose(stems[stem][:2], first[stem], atol=1e-6)
+
+
+def test_one_axis_numpy_and_float64_come_in_too():
+    waveform = song(1000, channels=1)[0]
+    expected = SEPARATOR.separate(waveform, RATE)
+    for given_waveform in (waveform.numpy(), waveform.double(), waveform.double().numpy()):
+        stems = SEPARATOR.separate(given_waveform, RATE)
+        assert stems["vocals"].shape == (1000,)
+        assert torch.equal(stems["vocals"], expected["vocals"])
+
+
+def test_silence_in_gives_digital_silence_out():
+    stems = SEPARATOR.separate(torch.zeros(2, 9000), RATE)
+    assert not any(stem.any() for stem in stems.values())
+
+
+def test_the_song_is_not_changed():
+    waveform = song(3000)
+    before = waveform.clone()
+    SEPARATOR.separate(waveform, RATE)
+    assert torch.equal(waveform, before)
+
+
+def test_progress_ends_with_all_of_the_song():
+    seen = []
+    SEPARATOR.separate(song(12000), RATE, progress=lambda *now: seen.append(now))
+    assert seen[-1] == (1.5, 1.5)
+    unknown = []
+    list(SEPARATOR.stream([song(12000)], RATE, progress=lambda *now: unknown.append(now)))
+    assert unknown[-1] == (1.5, None)
+
+
+def test_memory_does_not_hold_the_song():
+    pulled = 0
+
+    def blocks():
+        nonlocal pulled
+        while True:
+            pulled += 1000
+            yield song(1000)
+
+    pieces = SEPARATOR.stream(blocks(), RATE)
+    put_out = sum(next(pieces)["vocals"].shape[-1] for _ in range(3))
+    chunk = CHUNKS.frames * 64
+    assert pulled - put_out < 2 * chunk + 65536
+
+
+@pytest.mark.parametrize("shape", [(0,), (2, 0), (1, 2, 3)])
+def test_a_shape_that_is_no_song_is_refused(shape):
+    with pytest.raises(ParameterError, match="give \\(channels, samples\\)"):
+        SEPARATOR.separate(torch.zeros(shape), RATE)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_a_non_finite_sample_is_named_with_its_second(bad):
+    waveform = song(16000)
+    waveform[1, 12000] = bad
+    with pytest.raises(ParameterError, match=r"non-finite sample .* at 1\.500 s"):
+        SEPARATOR.separate(waveform, RATE)
+
+
+def test_blocks_with_different_channels_are_refused():
+    with pytest.raises(ParameterError, match=r"all must be \(2, samples\)"):
+        list(SEPARATOR.stream([song(100), song(100, channels=1)], RATE))
+
+
+def test_a_rate_below_one_is_refused():
+    with pytest.raises(ParameterError, match="sample_rate = 0"):
+        SEPARATOR.separate(song(10), 0)
+
+
+@pytest.mark.parametrize(("core", "context"), [(33, 8), (32, 7), (32, 2)])
+def test_chunks_that_the_network_cannot_take_are_refused(core, context):
+    with pytest.raises(ParameterError, match="multiples of the network's stride"):
+        Separator(
+            tiny_network(),
+            device="cpu",
+            chunks=ChunkConfig(core_frames=core, context_frames=context),
+        )
+
+
+class _SmallMemory(torch.nn.Module):
+    """A network on a device with memory for batches of one."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.network, self.most = tiny_network(), most
+        self.config = self.network.config
+
+    def forward(self, magnitude: torch.Tensor) -> torch.Tensor:
+        if len(magnitude) > self.most:
+            raise torch.OutOfMemoryError("too much")
+        return self.network(magnitude)
+
+
+def test_out_of_memory_halves_the_batch():
+    chunks = ChunkConfig(core_frames=32, context_frames=8, batch_size=4)
+    small = Separator(_SmallMemory(1), device="cpu", precision="fp32", chunks=chunks)
+    waveform = song(9000)
+    one, other = small.separate(waveform, RATE), SEPARATOR.separate(waveform, RATE)
+    assert max((one[s] - other[s]).abs().max() for s in STEMS) < 1e-5
+
+
+def test_out_of_memory_with_one_chunk_says_what_to_do():
+    small = Separator(_SmallMemory(0), device="cpu", chunks=CHUNKS)
+    with pytest.raises(StemsepError, match="out of memory on cpu"):
+        small.separate(song(100), RATE)
+
+
+def test_a_device_that_is_not_there_is_refused():
+    with pytest.raises(ParameterError, match="no device 'tpu' here"):
+        Separator(tiny_network(), device="tpu")
+    with pytest.raises(ParameterError, match="precision 'int4'"):
+        Separator(tiny_network(), device="cpu", precision="int4")
+
+
+def test_bf16_is_close_to_fp32():
+    rough = Separator(tiny_network(), device="cpu", precision="bf16", chunks=CHUNKS)
+    waveform = song(5000)
+    one, other = rough.separate(waveform, RATE), SEPARATOR.separate(waveform, RATE)
+    difference = max((one[s] - other[s]).square().mean().sqrt() for s in STEMS)
+    assert 0 < difference < 0.02 * waveform.square().mean().sqrt()
