@@ -91,7 +91,9 @@ def _unet() -> str:
     with torch.inference_mode():
         output = network(torch.rand(1, 1, 572, 572))
     if output.shape != (1, 2, 388, 388) or not torch.isfinite(output).all():
-        raise ArithmeticError(f"the U-Net of 2015 gives {tuple(output.shape)}, not (1, 2, 388, 388)")
+        raise ArithmeticError(
+            f"the U-Net of 2015 gives {tuple(output.shape)}, not (1, 2, 388, 388)"
+        )
     elapsed = time.monotonic() - started
     return f"ronneberger: random 572 x 572 input, finite 388 x 388 output, {elapsed:.1f} s"
 

@@ -20,8 +20,8 @@ def noise(channels: int, samples: int, *, seed: int = 0) -> NDArray[np.float32]:
 
 
 def integers(channels: int, samples: int, *, bits: int, seed: int = 0) -> NDArray[np.int32]:
-    """Return random sample values ``(channels, samples)`` over the full range of ``bits`` bits."""
+    """Return random sample values ``(channels, samples)``, the extremes of ``bits`` bits first."""
     limit = 2 ** (bits - 1)
     values = np.random.default_rng(seed).integers(-limit, limit, (channels, samples))
-    values[:, :2] = [[-limit, limit - 1]][: values.shape[1]] if samples >= 2 else values[:, :2]
+    values[:, :2] = np.array([-limit, limit - 1])[:samples]
     return values.astype(np.int32)

@@ -66,8 +66,10 @@ def info(model: str, as_json: bool) -> int:
 def _text(value: Any) -> str:
     if isinstance(value, list | tuple):
         lines = [_text(item) for item in value]
-        return ", ".join(lines) if all("\n" not in t and ":" not in t for t in lines) else "".join(
-            f"\n  - {line}" for line in lines
+        return (
+            ", ".join(lines)
+            if all("\n" not in t and ":" not in t for t in lines)
+            else "".join(f"\n  - {line}" for line in lines)
         )
     if isinstance(value, dict):
         return ", ".join(f"{key}: {_text(item)}" for key, item in value.items())

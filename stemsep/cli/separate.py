@@ -39,7 +39,9 @@ def _is_file(name: str) -> bool:
 
 
 @click.command(cls=_LiteralFiles)
-@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT…")
+@click.argument(
+    "inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT…"
+)
 @click.option(
     "-o",
     "--output",

@@ -18,9 +18,7 @@ SOUND_SUFFIXES = frozenset(
 """Endings of the files that a folder is searched for; a file given by name may have any."""
 
 
-def find_inputs(
-    paths: Iterable[Path], *, output: Path
-) -> tuple[list[Input], list[ParameterError]]:
+def find_inputs(paths: Iterable[Path], *, output: Path) -> tuple[list[Input], list[ParameterError]]:
     """Return the sound files given by name or lying below given folders, each once.
 
     Args:

@@ -127,9 +127,7 @@ def frames_of(windows: Tensor, present: Tensor, stft: STFTConfig) -> Tensor:
     return analyse(windows, stft) * present[:, None, None, :]
 
 
-def core_waveform(
-    stems: Tensor, present: Tensor, stft: STFTConfig, config: ChunkConfig
-) -> Tensor:
+def core_waveform(stems: Tensor, present: Tensor, stft: STFTConfig, config: ChunkConfig) -> Tensor:
     """Return the cores of chunks from their stems' spectra.
 
     Args:

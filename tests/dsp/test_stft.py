@@ -10,7 +10,7 @@ from torch import Tensor
 from stemsep.dsp import ISTFT, STFT, STFTConfig, istft, n_frames, stft
 from stemsep.dsp.stft import analyse, synthesise, window_energy
 from stemsep.errors import ParameterError
-from tests.signals import noise
+from tests.signals import uniform
 
 SIZES = [(4096, 1024), (2048, 512), (1536, 512), (512, 64), (16, 4)]
 
@@ -38,7 +38,7 @@ def assert_parity(ours: Tensor, theirs: Tensor) -> None:
 @pytest.mark.parametrize(("n_fft", "hop_length"), SIZES)
 def test_equals_librosa(n_fft: int, hop_length: int) -> None:
     librosa = pytest.importorskip("librosa")
-    waveform = noise(2, 5 * n_fft + 7)
+    waveform = uniform(2, 5 * n_fft + 7)
     theirs = librosa.stft(
         waveform.numpy(), n_fft=n_fft, hop_length=hop_length, pad_mode="reflect", dtype=np.complex64
     )
@@ -53,7 +53,7 @@ def test_equals_torchaudio(n_fft: int, hop_length: int) -> None:
         from torchaudio.transforms import Spectrogram
     except (ImportError, OSError) as error:  # its native part may want CUDA
         pytest.skip(f"torchaudio does not import: {error}")
-    waveform = noise(2, 5 * n_fft + 7)
+    waveform = uniform(2, 5 * n_fft + 7)
     theirs = Spectrogram(n_fft=n_fft, hop_length=hop_length, power=None)(waveform)
     assert_parity(stft(waveform, config_of(n_fft, hop_length)), theirs)
 
@@ -63,7 +63,7 @@ def test_inverse_is_the_least_squares_one(n_fft: int, hop_length: int) -> None:
     # A random spectrum is the transform of no waveform, so only the least-squares answer agrees.
     config, length = config_of(n_fft, hop_length), 5 * n_fft
     shape = (2, config.n_freq, n_frames(length, config))
-    spectrum = torch.complex(noise(*shape, dtype=torch.float64), noise(*shape, seed=1).double())
+    spectrum = torch.complex(uniform(*shape, dtype=torch.float64), uniform(*shape, seed=1).double())
     window = torch.hann_window(n_fft, dtype=torch.float64)
     theirs = torch.istft(spectrum, n_fft, hop_length, window=window, length=length)
     torch.testing.assert_close(
@@ -76,7 +76,7 @@ def test_inverse_of_forward_is_below_minus_120_db(n_fft: int, hop_length: int) -
     config = config_of(n_fft, hop_length)
     lengths = [1, 7, hop_length - 1, hop_length, n_fft // 2, n_fft // 2 + 1, n_fft]
     for length in [*lengths, 5 * n_fft + hop_length - 1, 1_000_003]:
-        waveform = noise(length, seed=length)
+        waveform = uniform(length, seed=length)
         assert error_db(istft(stft(waveform, config), config, length=length), waveform) < -120
 
 
@@ -84,7 +84,7 @@ def test_inverse_keeps_the_last_samples_as_well() -> None:
     # Fewer windows lie over the end; with half-overlapping ones it could not be restored.
     config = config_of(1536, 512)
     for rest in (0, 1, 510, 511):
-        waveform = noise(9 * 512 + rest)
+        waveform = uniform(9 * 512 + rest)
         restored = istft(stft(waveform, config), config, length=len(waveform))
         assert error_db(restored[-4:], waveform[-4:]) < -120
 
@@ -93,7 +93,7 @@ def test_inverse_keeps_the_last_samples_as_well() -> None:
 def test_inverse_of_forward_is_exact_in_double(
     length: int, sizes: tuple[int, int], seed: int
 ) -> None:
-    config, waveform = config_of(*sizes), noise(length, seed=seed, dtype=torch.float64)
+    config, waveform = config_of(*sizes), uniform(length, seed=seed, dtype=torch.float64)
     spectrum = stft(waveform, config)
     assert spectrum.shape == (config.n_freq, n_frames(length, config))
     restored = istft(spectrum, config, length=length)
@@ -103,13 +103,13 @@ def test_inverse_of_forward_is_exact_in_double(
 
 @pytest.mark.parametrize("length", [1, 100, 256])
 def test_a_short_waveform_is_padded_with_zeros(length: int) -> None:
-    config, waveform = config_of(512, 128), noise(length)
+    config, waveform = config_of(512, 128), uniform(length)
     padded = torch.cat([waveform, torch.zeros(257 - length)])
     assert torch.equal(stft(waveform, config), stft(padded, config))
 
 
 def test_every_batch_axis_is_kept() -> None:
-    config, waveform = config_of(64, 16), noise(2, 3, 4, 500)
+    config, waveform = config_of(64, 16), uniform(2, 3, 4, 500)
     spectrum = stft(waveform, config)
     assert spectrum.shape == (2, 3, 4, 33, n_frames(500, config))
     # Not to the bit: the FFT may take rows in groups.
@@ -120,13 +120,13 @@ def test_every_batch_axis_is_kept() -> None:
 @given(a=st.floats(-3, 3), b=st.floats(-3, 3), length=st.integers(1, 2000))
 def test_linear(a: float, b: float, length: int) -> None:
     config = config_of(128, 32)
-    first, second = noise(length).double(), noise(length, seed=1).double()
+    first, second = uniform(length).double(), uniform(length, seed=1).double()
     mixed = stft(a * first + b * second, config)
     torch.testing.assert_close(mixed, a * stft(first, config) + b * stft(second, config))
 
 
 def test_input_is_not_modified() -> None:
-    config, waveform = config_of(64, 16), noise(2, 300)
+    config, waveform = config_of(64, 16), uniform(2, 300)
     before = waveform.clone()
     spectrum = stft(waveform, config)
     kept = spectrum.clone()
@@ -137,13 +137,13 @@ def test_input_is_not_modified() -> None:
 
 def test_gradients_reach_the_waveform() -> None:
     config = config_of(16, 4)
-    waveform = noise(40, dtype=torch.float64).requires_grad_()
+    waveform = uniform(40, dtype=torch.float64).requires_grad_()
     istft(2 * stft(waveform, config), config, length=40).sum().backward()
     torch.testing.assert_close(waveform.grad, torch.full((40,), 2.0, dtype=torch.float64))
 
 
 def test_modules_equal_the_functions_and_hold_no_weights() -> None:
-    config, waveform = config_of(64, 16), noise(2, 300)
+    config, waveform = config_of(64, 16), uniform(2, 300)
     forward, inverse = STFT(config), ISTFT(config)
     spectrum = stft(waveform, config)
     assert torch.equal(forward(waveform), spectrum)
@@ -154,7 +154,7 @@ def test_modules_equal_the_functions_and_hold_no_weights() -> None:
 
 
 def test_uncentred_halves_agree_with_the_centred_transform_inside() -> None:
-    config, waveform = config_of(64, 16), noise(2, 640)
+    config, waveform = config_of(64, 16), uniform(2, 640)
     frames = analyse(waveform, config)
     assert frames.shape == (2, 33, 1 + (640 - 64) // 16)
     # Frame t starts at sample 16 t; centred frames start 32 samples, two frames, earlier.

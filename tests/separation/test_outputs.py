@@ -1,0 +1,136 @@
+from pathlib import Path
+
+import pytest
+
+from stemsep.audio import AudioInfo
+from stemsep.errors import ParameterError
+from stemsep.separation.batch import check_plan, find_inputs
+from stemsep.separation.outputs import Input, OutputConfig, output_paths, resolve_bit_depth
+from tests.networks import STEMS
+
+OUT = Path("out")
+
+
+def paths(name: str, folder: str = "", **options) -> dict[str, Path]:
+    source = Input(path=Path(name), folder=folder)
+    return output_paths(source, OUT, OutputConfig(**options), ("vocals", "drums"))
+
+
+@pytest.mark.parametrize(
+    ("name", "track"),
+    [
+        ("music/song.mp3", "song"),
+        ("a.b.wav", "a.b"),
+        ("-x.wav", "-x"),
+        ("夜曲🎵.ogg", "夜曲🎵"),
+        ("[live] {take} 50%.wav", "[live] {take} 50%"),
+        ("l" * 200 + ".wav", "l" * 200),
+    ],
+)
+def test_a_folder_for_each_track_by_default(name, track):
+    assert paths(name) == {s: OUT / track / f"{s}.wav" for s in ("vocals", "drums")}
+
+
+def test_the_template_names_track_stem_ending_and_folder():
+    found = paths("x/song.wav", "cd 1", format="flac", template="{folder}/{stem} of {track}.{ext}")
+    assert found["vocals"] == OUT / "cd 1" / "vocals of song.flac"
+    assert paths("song.wav", template="{folder}/{stem}.{ext}")["drums"] == OUT / "drums.wav"
+
+
+@pytest.mark.parametrize("name", ["...wav", "..wav"])
+def test_no_name_climbs_out_of_the_folder(name):
+    for path in paths(name).values():
+        assert OUT in path.parents
+        assert ".." not in path.parts
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("{artist}/{stem}.wav", r"no field \{artist\}"),
+        ("{stem", "template '{stem'"),
+        ("../{stem}.wav", "must stay below"),
+        ("{}/{stem}.wav", r"no field \{\}"),
+    ],
+)
+def test_a_template_that_cannot_work_is_refused(template, message):
+    with pytest.raises(ParameterError, match=message):
+        OutputConfig(template=template)
+
+
+def test_a_template_without_stem_is_refused():
+    with pytest.raises(ParameterError, match=r"put \{stem\} into it"):
+        paths("song.wav", template="{track}.{ext}")
+
+
+def test_a_stem_never_replaces_its_own_song(tmp_path):
+    song = tmp_path / "vocals.wav"
+    song.touch()
+    with pytest.raises(ParameterError, match="would replace it"):
+        output_paths(
+            Input(path=song), tmp_path, OutputConfig(template="{stem}.{ext}"), ("vocals", "drums")
+        )
+
+
+@pytest.mark.parametrize("wrong", [{"format": "mp3"}, {"bit_depth": "12"}, {"existing": "maybe"}])
+def test_an_unknown_choice_lists_the_valid_ones(wrong):
+    with pytest.raises(ParameterError, match="choose"):
+        OutputConfig(**wrong)
+
+
+def test_float_flac_is_refused():
+    with pytest.raises(ParameterError, match="FLAC holds no 32-bit float"):
+        OutputConfig(format="flac", bit_depth="32f")
+
+
+@pytest.mark.parametrize(
+    ("bit_depth", "lossy", "format", "asked", "expected"),
+    [
+        (8, False, "wav", "auto", 16),
+        (16, False, "wav", "auto", 16),
+        (24, False, "wav", "auto", 24),
+        (32, False, "wav", "auto", 32),
+        (32, False, "flac", "auto", 24),
+        (None, False, "wav", "auto", None),
+        (None, False, "flac", "auto", 24),
+        (None, True, "wav", "auto", 16),
+        (16, False, "wav", "32f", None),
+        (24, False, "flac", "16", 16),
+    ],
+)
+def test_bit_depth_follows_the_input(bit_depth, lossy, format, asked, expected):  # noqa: A002
+    info = AudioInfo(
+        path=Path("x"),
+        sample_rate=44100,
+        channels=2,
+        samples=1,
+        bit_depth=bit_depth,
+        lossy=lossy,
+    )
+    assert resolve_bit_depth(info, OutputConfig(format=format, bit_depth=asked)) == expected
+
+
+def test_two_inputs_with_the_same_output_are_both_named():
+    inputs = [Input(path=Path(name)) for name in ("a/song.wav", "b/other.wav", "b/song.mp3")]
+    with pytest.raises(ParameterError, match=r"'a/song.wav' and 'b/song.mp3' would both"):
+        check_plan(inputs, OUT, OutputConfig(), STEMS)
+    check_plan(inputs[:2], OUT, OutputConfig(), STEMS)
+
+
+def test_a_folder_is_searched_to_any_depth(tmp_path):
+    names = ["a.wav", "x/y/b.MP3", "cover.jpg", "notes.txt", ".hidden.wav", "out/song/vocals.wav"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found, errors = find_inputs([tmp_path, tmp_path / "a.wav"], output=tmp_path / "out")
+    assert [(i.path.relative_to(tmp_path).as_posix(), i.folder) for i in found] == [
+        ("a.wav", "."),
+        ("x/y/b.MP3", "x/y"),
+    ]
+    assert not errors
+
+
+def test_a_folder_without_sound_is_an_error_and_a_file_is_taken_as_it_is(tmp_path):
+    found, errors = find_inputs([tmp_path, Path("song.xyz")], output=tmp_path / "out")
+    assert [i.path for i in found] == [Path("song.xyz")]
+    assert str(tmp_path) in str(errors[0])
