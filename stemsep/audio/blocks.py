@@ -34,13 +34,18 @@ def reblock(blocks: Iterable[NDArray[Sample]], samples: int) -> Iterator[NDArray
         start = 0
         while held + block.shape[1] - start >= samples:
             stop = start + samples - held
-            yield np.concatenate([*parts, block[:, start:stop]], axis=1)
+            yield _joined([*parts, block[:, start:stop]])
             parts, held, start = [], 0, stop
         if start < block.shape[1]:
             parts.append(block[:, start:])
             held += block.shape[1] - start
     if parts:
-        yield np.concatenate(parts, axis=1)
+        yield _joined(parts)
+
+
+def _joined(parts: list[NDArray[Sample]]) -> NDArray[Sample]:
+    # concatenate alone would keep the memory order of transposed parts.
+    return np.ascontiguousarray(np.concatenate(parts, axis=1))
 
 
 def fit_length(

@@ -27,7 +27,7 @@ FULL_SCALE = float(2**31)
 
 
 def to_float(block: Block) -> NDArray[np.float32]:
-    """Return the block as float32: int32 with full scale 2^31 becomes [-1, 1), float32 stays.
+    """Return the block as float32: int32 with full scale 2^31 becomes [-1, 1], float32 stays.
 
     Sound of up to 24 bits converts exactly.
     """

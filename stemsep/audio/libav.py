@@ -69,7 +69,10 @@ def read_all_streams(path: Path) -> tuple[list[NDArray[Any]], AudioInfo]:
         for index, block in _decode(container, list(streams), infos):
             parts[index].append(block)
     if not all(parts.values()):
-        raise AudioFileError(f"cannot read '{path}': a sound stream of it has no samples")
+        raise AudioFileError(
+            f"cannot read '{path}': not one sample of a sound stream decodes; it is empty "
+            "or damaged: get the file again"
+        )
     return [np.concatenate(blocks, axis=1) for blocks in parts.values()], next(iter(infos.values()))
 
 

@@ -98,4 +98,4 @@ def _rf64_data_bytes(file: BinaryIO) -> int:
 
 def _is_unknown(size: int) -> bool:
     # FFmpeg writes 2^32 - 1 into a pipe, SoX about 2^31, CAF has -1 (here 2^64 - 1), others 0.
-    return size <= 0 or size >= 2**62 or any(0 <= top - size < 4096 for top in (2**31, 2**32))
+    return size <= 0 or size >= 2**62 or any(0 <= top - size <= 4096 for top in (2**31, 2**32))

@@ -51,9 +51,9 @@ def open_sndfile(path: Path) -> OpenedAudio | None:
     """Return the opened file; None where libsndfile cannot read it or sees no samples in it."""
     # An absolute path, since "-" would be the standard input; as bytes, since the name may not be
     # text. Windows takes text only.
-    name = os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps no surrogates apart
+    name = path.absolute()
     try:
-        file = soundfile.SoundFile(name if sys.platform == "win32" else os.fsencode(name))
+        file = soundfile.SoundFile(str(name) if sys.platform == "win32" else os.fsencode(name))
     except soundfile.LibsndfileError:
         return None
     if file.frames == 0:  # also a WAV from a pipe with size 0, which FFmpeg reads to its end

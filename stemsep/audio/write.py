@@ -7,6 +7,7 @@ or not there.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeAlias
@@ -28,6 +29,8 @@ BIT_DEPTHS: dict[OutputFormat, tuple[int | None, ...]] = {
 }
 MAX_CHANNELS: dict[OutputFormat, int] = {"wav": 1024, "flac": 8}
 MAX_RATE: dict[OutputFormat, int] = {"wav": 2**31 - 1, "flac": 655_350}
+MAX_ODD_RATE: dict[OutputFormat, int] = {"wav": 2**31 - 1, "flac": 65_535}
+"""Above it a rate has to be a multiple of 10 Hz."""
 
 SUBTYPES = {16: "PCM_16", 24: "PCM_24", 32: "PCM_32", None: "FLOAT"}
 
@@ -60,7 +63,8 @@ class AudioWriter:
         if error is None:
             self.close()
             return
-        self._sound.close()
+        with suppress(soundfile.LibsndfileError):  # the error in the block counts
+            self._sound.close()
         self._file.close()
 
     def write(self, block: NDArray[Any]) -> None:
@@ -161,12 +165,17 @@ def check_writable(
         problem = f"{bits} sound"
     elif not 1 <= channels <= MAX_CHANNELS[format]:
         problem = f"{channels} channels, only 1 to {MAX_CHANNELS[format]}"
-    elif not 1 <= sample_rate <= MAX_RATE[format]:
-        problem = f"a sample rate of {sample_rate} Hz, only 1 to {MAX_RATE[format]} Hz"
+    elif not _holds_rate(format, sample_rate):
+        problem = f"a sample rate of {sample_rate} Hz"
     else:
         return
     remedy = _remedy(sample_rate, channels, bit_depth)
     raise ParameterError(f"{format.upper()} cannot hold {problem}; {remedy}")
+
+
+def _holds_rate(format: OutputFormat, sample_rate: int) -> bool:  # noqa: A002
+    odd = sample_rate % 10 != 0
+    return 1 <= sample_rate <= (MAX_ODD_RATE if odd else MAX_RATE)[format]
 
 
 def _remedy(sample_rate: int, channels: int, bit_depth: int | None) -> str:
@@ -175,7 +184,7 @@ def _remedy(sample_rate: int, channels: int, bit_depth: int | None) -> str:
         for name, depths in BIT_DEPTHS.items()
         if bit_depth in depths
         and 1 <= channels <= MAX_CHANNELS[name]
-        and 1 <= sample_rate <= MAX_RATE[name]
+        and _holds_rate(name, sample_rate)
     ]
     if fitting:
         return f"choose {' or '.join(fitting)}"
@@ -210,12 +219,13 @@ class _RecordingFile:
 
     def write(self, data: bytes) -> int:
         rest = memoryview(data)
+        size = len(rest)
         try:
             while rest and self.error is None:
                 rest = rest[self.raw.write(rest) :]
         except OSError as error:
             self.error = error
-        return len(data) - len(rest)
+        return size  # to libsndfile all is well: a short write would end in an assertion
 
     def read(self, size: int) -> bytes:
         return self.raw.read(size)

@@ -270,7 +270,8 @@ def _split_bands(features: Tensor, config: UNetConfig) -> Tensor:
 
 def _level_size(size: int, config: UNetConfig) -> int:
     """Return the smallest height or width of ``size`` or more that the levels can take."""
-    lowest = 2 if config.norm == "instance" else 1  # of one value an instance norm has no variance
+    # Norms over the pixels of one item need two of them: one value has no variance.
+    lowest = 2 if config.norm in ("instance", "group") else 1
     if config.padding == "same":
         smallest: int = lowest * 2 ** (config.levels - 1)
         return max(size, smallest)

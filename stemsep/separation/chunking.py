@@ -33,7 +33,7 @@ class ChunkConfig:
     """Sizes of the chunks, in STFT frames.
 
     Args:
-        core_frames: frames a chunk advances by (448 are 10.4 s at 44.1 kHz and hop 1024). Both
+        core_frames: frames a chunk advances by (416 are 9.7 s at 44.1 kHz and hop 1024). Both
             sizes must be multiples of the network's stride in time.
         context_frames: frames that a chunk sees on each side of its core.
         batch_size: chunks that go through the network together.
@@ -42,8 +42,8 @@ class ChunkConfig:
         ParameterError: a size below 1.
     """
 
-    core_frames: int = 448
-    context_frames: int = 32
+    core_frames: int = 416
+    context_frames: int = 48
     batch_size: int = 1
 
     def __post_init__(self) -> None:
@@ -140,11 +140,13 @@ def core_waveform(stems: Tensor, present: Tensor, stft: STFTConfig, config: Chun
         ``(batch, stems, channels, core_frames * hop_length)``.
     """
     # Frames whose window reaches into the core; the others would be computed for nothing.
-    reach = stft.n_fft // (2 * stft.hop_length)
+    half = stft.n_fft // 2
+    reach = -(-half // stft.hop_length)
     kept = slice(config.context_frames - reach, config.context_frames + config.core_frames + reach)
     energy = torch.stack([window_energy(row[kept], stft) for row in present])
     waveform = synthesise(stems[..., kept], stft)
-    core = slice(stft.n_fft, stft.n_fft + config.core_frames * stft.hop_length)
+    first = reach * stft.hop_length + half
+    core = slice(first, first + config.core_frames * stft.hop_length)
     # Past the song's end no window has any energy, and nothing of it is kept.
     return waveform[..., core] / energy[:, None, None, core].clamp_min(1e-8)
 

@@ -84,6 +84,7 @@ class Separator:
         *,
         device: str = "auto",
         precision: str = "auto",
+        chunks: ChunkConfig | None = None,
     ) -> Separator:
         """Return a separator with a shipped network, or one from a checkpoint file.
 
@@ -91,13 +92,14 @@ class Separator:
             name_or_path: such as ``"default"``, or the path of a ``.safetensors`` checkpoint.
             device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
             precision: ``"auto"``, ``"fp32"`` or ``"bf16"``.
+            chunks: sizes of the chunks that songs are cut into.
 
         Raises:
             WeightsError: no such model, or a damaged one.
             ParameterError: no such device or precision.
         """
         network = load_network(find_checkpoint(name_or_path))
-        return cls(network, device=device, precision=precision)
+        return cls(network, device=device, precision=precision, chunks=chunks)
 
     @property
     def stems(self) -> tuple[str, ...]:

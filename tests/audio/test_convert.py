@@ -65,6 +65,14 @@ def test_reblocking_keeps_the_sound_and_gives_one_size(samples, sizes, size):
     assert np.array_equal(join([waveform[:, :0], *blocks]), waveform)
 
 
+@pytest.mark.parametrize("size", [4, 10, 30])
+def test_transposed_blocks_come_out_in_c_order(size):
+    waveform = noise(20, 2).T
+    blocks = list(reblock([waveform[:, :10], waveform[:, 10:]], size))
+    assert all(block.flags.c_contiguous for block in blocks)
+    assert np.array_equal(join(blocks), waveform)
+
+
 def test_reblocking_keeps_no_hold_of_the_input():
     block = np.zeros((1, 10), np.float32)
     (result,) = reblock([block], 10)
@@ -147,7 +155,8 @@ def test_resampling_holds_only_a_few_blocks_in_memory():
 def test_a_stream_gets_its_exact_length(samples, total, sizes, late):
     waveform = integers(2, samples, bits=16)
     wanted = (lambda: total) if late else total
-    result = join([waveform[:, :0], *fit_length(cut(waveform, sizes), wanted, hold_back=300)])
+    hold_back = max(0, samples - total)  # just enough
+    result = join([waveform[:, :0], *fit_length(cut(waveform, sizes), wanted, hold_back=hold_back)])
     padded = np.pad(waveform, ((0, 0), (0, max(0, total - samples))))
     assert result.dtype == np.int32
     assert np.array_equal(result, padded[:, :total])

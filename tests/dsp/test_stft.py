@@ -10,7 +10,7 @@ from torch import Tensor
 from stemsep.dsp import ISTFT, STFT, STFTConfig, istft, n_frames, stft
 from stemsep.dsp.stft import analyse, synthesise, window_energy
 from stemsep.errors import ParameterError
-from tests.signals import uniform
+from tests.dsp.tensors import uniform
 
 SIZES = [(4096, 1024), (2048, 512), (1536, 512), (512, 64), (16, 4)]
 
@@ -105,7 +105,9 @@ def test_inverse_of_forward_is_exact_in_double(
 def test_a_short_waveform_is_padded_with_zeros(length: int) -> None:
     config, waveform = config_of(512, 128), uniform(length)
     padded = torch.cat([waveform, torch.zeros(257 - length)])
-    assert torch.equal(stft(waveform, config), stft(padded, config))
+    window = torch.hann_window(512)
+    theirs = torch.stft(padded, 512, 128, window=window, pad_mode="reflect", return_complex=True)
+    assert_parity(stft(waveform, config), theirs)
 
 
 def test_every_batch_axis_is_kept() -> None:
@@ -180,8 +182,7 @@ def test_window_energy_counts_the_frames_that_exist() -> None:
         (15, 5, "n_fft = 15: it must be an even number"),
         (16, 0, "hop_length = 0"),
         (16, 5, "hop_length = 5: it must divide n_fft = 16"),
-        (16, 8, "at least three times"),
-        (16, 16, "at least three times"),
+        (16, 16, "at least twice"),
     ],
 )
 def test_sizes_that_cannot_work_are_refused(n_fft: int, hop_length: int, message: str) -> None:

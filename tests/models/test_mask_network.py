@@ -9,12 +9,12 @@ from stemsep.dsp import STFTConfig
 from stemsep.errors import ParameterError
 from stemsep.models import MaskNetwork, MaskNetworkConfig, UNetConfig, extend_masks
 from stemsep.models.mask_network import EXTENSION_BINS
-from tests.signals import uniform
+from tests.dsp.tensors import uniform
 
 
 def unet_of(**changes: Any) -> UNetConfig:
-    switches = {"in_channels": 2, "stems": 2, "channels": (2, 4), "head": "softmax"}
-    return UNetConfig(**{**switches, **changes})
+    switches = {"in_channels": 2, "stems": 2, "channels": (4, 6), "head": "softmax"}
+    return UNetConfig(**{**switches, "activation": "leaky_relu", **changes})
 
 
 def config_of(**changes: Any) -> MaskNetworkConfig:

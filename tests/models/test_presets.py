@@ -93,5 +93,5 @@ def test_default_is_the_network_that_was_trained() -> None:
 
 
 def test_an_unknown_name_lists_the_valid_ones() -> None:
-    with pytest.raises(ParameterError, match="no preset 'unet': choose from milesial, .*, fast"):
+    with pytest.raises(ParameterError, match=r"no preset 'unet': choose from milesial, .*, fast"):
         build("unet")

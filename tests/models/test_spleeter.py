@@ -10,7 +10,7 @@ from torch.nn import functional
 from stemsep.errors import ParameterError
 from stemsep.models import SPLEETER_MODELS, Spleeter, SpleeterConfig
 from stemsep.models.spleeter import StemNetwork
-from tests.signals import uniform
+from tests.dsp.tensors import uniform
 
 ONE_STEM = SpleeterConfig(stems=("vocals",))
 

@@ -6,11 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn import functional
 
 from stemsep.errors import ParameterError
 from stemsep.models import UNet, UNetConfig
-from stemsep.models.blocks import fit_to
-from tests.signals import uniform
+from stemsep.models.blocks import BLOCKS, Upsample, fit_to
+from tests.dsp.tensors import uniform
 
 SWITCHES: Mapping[str, st.SearchStrategy[Any]] = {
     "in_channels": st.integers(1, 3),
@@ -66,21 +67,27 @@ def network_of(seed: int = 0, **switches: Any) -> UNet:
 
 
 @settings(max_examples=200)
-@given(config=configs(), height=st.integers(1, 17), width=st.integers(1, 17), train=st.booleans())
+@given(
+    config=configs(),
+    batch=st.integers(1, 2),
+    height=st.integers(1, 17),
+    width=st.integers(1, 17),
+    train=st.booleans(),
+)
 def test_any_switches_and_any_size_work(
-    config: UNetConfig, height: int, width: int, train: bool
+    config: UNetConfig, batch: int, height: int, width: int, train: bool
 ) -> None:
     torch.manual_seed(0)
     if config.block == "tfc_tdf":
         height = min(height, config.freq_bins)
     lost = lost_border(config)
-    features = uniform(2, config.in_channels, height + lost, width + lost).abs()
+    features = uniform(batch, config.in_channels, height + lost, width + lost).abs()
     before = features.clone()
     # Batch norm cannot be trained on a single value; there is no other exception.
     network = UNet(config).train(train and config.norm != "batch")
     output = network(features.requires_grad_())
     stems = (config.stems,) if config.stems else ()
-    assert output.shape == (2, *stems, config.out_channels, height, width)
+    assert output.shape == (batch, *stems, config.out_channels, height, width)
     assert output.is_complex() == config.head.startswith("complex")
     assert torch.equal(features.detach(), before)
     output.abs().sum().backward()
@@ -185,7 +192,7 @@ def test_subbands_are_stacked_as_channels_and_joined_again(
     whole = network_of(subbands=3, padding=padding, out_channels=2)
     split = network_of(in_channels=6, padding=padding, out_channels=6)
     split.load_state_dict(whole.state_dict())
-    padded = torch.nn.functional.pad(features, (0, 0, 0, -height % 8))
+    padded = functional.pad(features, (0, 0, 0, -height % 8))
     expected = torch.cat(split(bands_of(padded, starts, size)).unflatten(1, (2, 3)).unbind(2), 2)
     lost = height - lost_border(whole.config)
     torch.testing.assert_close(whole(features), expected[:, :, :lost])
@@ -240,6 +247,33 @@ def test_memory_format_does_not_matter(block: str) -> None:
         features.to(memory_format=torch.channels_last)
     )
     torch.testing.assert_close(channels_last, plain, rtol=1e-4, atol=1e-5)
+
+
+def test_bilinear_keeps_the_corners() -> None:
+    upsample = Upsample(1, 1, UNetConfig(upsample="bilinear"))
+    doubled = upsample(torch.tensor([[[[0.0, 3.0], [6.0, 9.0]]]]))[0, 0]
+    torch.testing.assert_close(doubled[0], torch.arange(4.0))
+    torch.testing.assert_close(doubled[:, 0], 2 * torch.arange(4.0))
+
+
+def test_tfc_tdf_written_out() -> None:
+    torch.manual_seed(0)
+    config = UNetConfig(block="tfc_tdf", freq_bins=12, norm="none", activation="leaky_relu")
+    block, features = BLOCKS["tfc_tdf"](2, 5, 4, 12, config), uniform(3, 2, 12, 7)
+    inner = block.first(features)
+    narrow = block.frequency.down(inner.transpose(2, 3))  # (batch, channels, time, narrow)
+    wide = block.frequency.up(functional.leaky_relu(narrow, 0.2)).transpose(2, 3)
+    expected = block.second(inner + functional.leaky_relu(wide, 0.2)) + block.shortcut(features)
+    torch.testing.assert_close(block(features), expected)
+
+
+@pytest.mark.parametrize("outputs", [3, 5])
+def test_residual_written_out(outputs: int) -> None:
+    torch.manual_seed(0)
+    config = UNetConfig(block="residual", padding="valid")
+    block, features = BLOCKS["residual"](3, outputs, outputs, 0, config).eval(), uniform(2, 3, 9, 8)
+    expected = block.second(block.first(features)) + block.shortcut(features)[..., 2:-2, 2:-2]
+    torch.testing.assert_close(block(features), functional.relu(expected))
 
 
 def test_fit_to_puts_the_smaller_half_first() -> None:

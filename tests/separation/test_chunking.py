@@ -26,21 +26,25 @@ def split(waveform: torch.Tensor, sizes: list[int]) -> list[torch.Tensor]:
     return blocks
 
 
-def join(chunks: list[Chunk]) -> torch.Tensor:
+def join(chunks: list[Chunk], config: STFTConfig) -> torch.Tensor:
     """Return the song from its chunks, with a network that changes nothing."""
     pieces = []
     for chunk in chunks:
         present = chunk.present[None]
-        spectrum = frames_of(chunk.window, present, STFT)
-        core = core_waveform(spectrum[:, None], present, STFT, CHUNKS)
+        spectrum = frames_of(chunk.window, present, config)
+        core = core_waveform(spectrum[:, None], present, config, CHUNKS)
         pieces.append(core[:, 0, :, : chunk.length])
     return torch.cat(pieces, dim=-1)
 
 
-@given(samples=st.integers(1, 900), sizes=st.lists(st.integers(1, 300), min_size=1, max_size=4))
-def test_cut_and_joined_again_is_the_song(samples, sizes):
+@given(
+    samples=st.integers(1, 900),
+    sizes=st.lists(st.integers(1, 300), min_size=1, max_size=4),
+    config=st.sampled_from([STFT, STFTConfig(n_fft=48, hop_length=16)]),
+)
+def test_cut_and_joined_again_is_the_song(samples, sizes, config):
     waveform = song(samples)
-    joined = join(list(cut(split(waveform, sizes), STFT, CHUNKS)))
+    joined = join(list(cut(split(waveform, sizes), config, CHUNKS)), config)
     assert joined.shape == waveform.shape
     assert (joined - waveform).abs().max() < ROUNDING
 
