@@ -85,7 +85,7 @@ class AudioWriter:
         try:
             self._sound.write(np.ascontiguousarray(block.T))
         except soundfile.LibsndfileError as error:
-            raise _cannot_write(self._file.path, self._file.error or error) from error
+            raise _cannot_write(self._file.name, self._file.error or error) from error
         self._file.raise_recorded()
 
     def close(self) -> None:
@@ -102,7 +102,7 @@ class AudioWriter:
             _tidy_header(self._file)
             self._file.raise_recorded()
         except soundfile.LibsndfileError as error:
-            raise _cannot_write(self._file.path, self._file.error or error) from error
+            raise _cannot_write(self._file.name, self._file.error or error) from error
         finally:
             self._file.close()
 
@@ -115,6 +115,7 @@ def open_writer(
     channels: int,
     bit_depth: int | None,
     samples: int | None = None,
+    name: Path | None = None,
 ) -> AudioWriter:
     """Return a writer for a new file at exactly this path; an old one is replaced.
 
@@ -126,6 +127,7 @@ def open_writer(
         bit_depth: 16, 24, or for WAV 32; None is 32-bit float, WAV only.
         samples: how many per channel will be written, where that is known. A WAV of 4 GiB or more
             is an RF64; with unknown length it becomes one if it turns out to be that long.
+        name: what messages call the file, where ``path`` is a temporary one.
 
     Raises:
         ParameterError: the format cannot hold this.
@@ -136,14 +138,14 @@ def open_writer(
     if format == "wav":
         size = None if samples is None else samples * channels * (bit_depth or 32) // 8
         major = "WAV" if size is not None and size < WAV_BYTES else "RF64"
-    file = _RecordingFile(path)
+    file = _RecordingFile(path, name or path)
     try:
         sound = soundfile.SoundFile(
             file, "w", sample_rate, channels, SUBTYPES[bit_depth], format=major
         )
     except soundfile.LibsndfileError as error:
         file.close()
-        raise _cannot_write(path, file.error or error) from error
+        raise _cannot_write(file.name, file.error or error) from error
     return AudioWriter(file, sound, bit_depth)
 
 
@@ -208,14 +210,14 @@ def _check_block(block: NDArray[Any], *, bit_depth: int | None, channels: int) -
 class _RecordingFile:
     """A new file for libsndfile that keeps the first error of the disk, which libsndfile drops."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, name: Path) -> None:
+        self.name = name
         self.error: OSError | None = None
         try:
             # Unbuffered: an error belongs to the write that caused it, not to a later one.
             self.raw = path.open("w+b", buffering=0)
         except OSError as error:
-            raise _cannot_write(path, error) from error
+            raise _cannot_write(name, error) from error
 
     def write(self, data: bytes) -> int:
         rest = memoryview(data)
@@ -241,7 +243,7 @@ class _RecordingFile:
 
     def raise_recorded(self) -> None:
         if self.error is not None:
-            raise _cannot_write(self.path, self.error) from self.error
+            raise _cannot_write(self.name, self.error) from self.error
 
 
 def _tidy_header(file: _RecordingFile) -> None:

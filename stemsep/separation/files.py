@@ -161,6 +161,7 @@ def _files(
                     channels=info.channels,
                     bit_depth=depth,
                     samples=info.samples,
+                    name=final,
                 )
                 opened[stem] = writers.enter_context(writer)
             yield opened
@@ -168,7 +169,7 @@ def _files(
         raise
     except OSError as error:
         raise AudioFileError(
-            f"'{info.path}': cannot write its stems: {error.strerror or error}; "
+            f"cannot write the stems of '{info.path}': {error.strerror or error}; "
             "check the output folder, the free space and the length of the names"
         ) from error
 

@@ -218,7 +218,7 @@ except AudioFileError as error:
         check=True,
     )
     assert ran.stdout.count("\n") == 1
-    assert "cannot write" in ran.stdout
+    assert "cannot write 'o/song/vocals." in ran.stdout
     assert sorted(p.name for p in tmp_path.iterdir()) == ["song.wav"]
 
 
