@@ -82,7 +82,10 @@ def _arithmetic() -> str:
     product = left @ right
     if total.tolist() != [5, 7, 9] or product.tolist() != [[19.0, 22.0], [43.0, 50.0]]:
         raise ArithmeticError(f"torch computes {total.tolist()} and {product.tolist()}")
-    return "[1, 2, 3] + [4, 5, 6] = [5, 7, 9]; [[1, 2], [3, 4]] @ [[5, 6], [7, 8]] = [[19, 22], [43, 50]]"
+    return (
+        "[1, 2, 3] + [4, 5, 6] = [5, 7, 9]; "
+        "[[1, 2], [3, 4]] @ [[5, 6], [7, 8]] = [[19, 22], [43, 50]]"
+    )
 
 
 def _unet() -> str:

@@ -7,7 +7,13 @@ import soundfile  # type: ignore[import-untyped]
 
 from stemsep.audio.write import BIT_DEPTHS
 
-__all__ = ["readable_formats", "writable_formats"]
+__all__ = ["SOUND_SUFFIXES", "readable_formats", "writable_formats"]
+
+SOUND_SUFFIXES = frozenset(
+    ".wav .wave .flac .mp3 .ogg .oga .opus .m4a .m4b .aac .aif .aiff .aifc .caf .w64 .rf64 .au "
+    ".snd .wma .wv .ape .tta .alac .ac3 .mka .mp4 .m4v .mov .mkv .webm .avi".split()
+)
+"""Endings of the files that a folder is searched for; a file given by name may have any."""
 
 SNDFILE_FORMATS = {
     *("AIFF", "AU", "AVR", "CAF", "IRCAM", "NIST", "OGG", "PAF"),

@@ -110,7 +110,7 @@ class AudioWriter:
 def open_writer(
     path: Path,
     *,
-    format: OutputFormat,  # noqa: A002 - the word that users and soundfile know
+    format: OutputFormat,
     sample_rate: int,
     channels: int,
     bit_depth: int | None,
@@ -150,7 +150,7 @@ def open_writer(
 
 
 def check_writable(
-    format: OutputFormat,  # noqa: A002
+    format: OutputFormat,
     sample_rate: int,
     channels: int,
     bit_depth: int | None,
@@ -175,7 +175,7 @@ def check_writable(
     raise ParameterError(f"{format.upper()} cannot hold {problem}; {remedy}")
 
 
-def _holds_rate(format: OutputFormat, sample_rate: int) -> bool:  # noqa: A002
+def _holds_rate(format: OutputFormat, sample_rate: int) -> bool:
     odd = sample_rate % 10 != 0
     return 1 <= sample_rate <= (MAX_ODD_RATE if odd else MAX_RATE)[format]
 

@@ -26,8 +26,8 @@ def list_models(as_json: bool) -> int:
     \b
     Example: stemsep models list
     """
-    from stemsep.weights.info import describe
     from stemsep.weights.catalog import shipped_checkpoints
+    from stemsep.weights.info import describe
 
     models = [describe(name) for name in shipped_checkpoints()]
     if as_json:

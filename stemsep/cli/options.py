@@ -61,4 +61,5 @@ def one_line(error: BaseException) -> str:
         return "out of memory: close other programs"
     if isinstance(error, StemsepError | OSError):
         return text
-    return f"internal error: {type(error).__name__}: {text}; please report it, with what --debug prints"
+    name = type(error).__name__
+    return f"internal error: {name}: {text}; please report it, with what --debug prints"

@@ -88,12 +88,14 @@ def command(inputs: tuple[Path, ...], output: Path, **options: Any) -> int:
       stemsep separate album/ --stems 2 --format flac -o karaoke
     """
     settings = _output_config(options)
+    from stemsep.models.memory import keep_freed_memory
     from stemsep.separation import Separator
     from stemsep.separation.batch import check_plan, find_inputs
     from stemsep.separation.device import use_threads
 
     if options["threads"]:
         use_threads(options["threads"])
+    keep_freed_memory()
     songs, errors = find_inputs(inputs, output=output)
     failures = len(errors)
     for error in errors:
@@ -137,12 +139,12 @@ def _output_config(options: dict[str, Any]) -> OutputConfig:
 
     if options["skip_existing"] and options["overwrite"]:
         raise click.UsageError("--skip-existing and --overwrite exclude each other")
-    existing = {"existing": "skip"} if options["skip_existing"] else {}
-    existing = {"existing": "overwrite"} if options["overwrite"] else existing
     names = ("stems", "format", "bit_depth", "template")
     given = {name: options[name] for name in names if options[name] is not None}
+    if options["skip_existing"] or options["overwrite"]:
+        given["existing"] = "skip" if options["skip_existing"] else "overwrite"
     with _as_usage_error():
-        return OutputConfig(**given, **existing)
+        return OutputConfig(**given)
 
 
 def _show_error(error: Exception) -> None:

@@ -35,9 +35,11 @@ def command(recipe: Path, data: Path, output: Path | None) -> int:
     \b
     Example: stemsep train recipes/default.toml --data ~/music/stems
     """
+    from stemsep.models.memory import keep_freed_memory
     from stemsep.training.engine import train
     from stemsep.training.recipe import build_task, read_recipe
 
+    keep_freed_memory()
     settings = read_recipe(recipe)
     folder = output or Path("runs", recipe.stem)
     task = build_task(settings, data)

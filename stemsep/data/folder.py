@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stemsep.audio.formats import SOUND_SUFFIXES
 from stemsep.audio.read import read_audio
 from stemsep.data.track import STEMS, Track
 from stemsep.errors import DatasetError
@@ -25,19 +27,24 @@ def read_folder(
     """Return the tracks below ``root``, sorted by name, decoded to 16 bit stereo.
 
     Args:
-        root: holds one folder per song with ``STEM.wav`` (or any other readable format).
+        root: holds one folder per song with ``STEM.wav`` (or ``.flac``, ``.ogg``, ``.mp3`` …).
+            Mono is doubled; of more than two channels the first two are read.
         stems: names of the stems; one without a file is silence.
         exclude: names of songs to leave out (such as those kept for validation).
         reliable: song -> the stems that can be trusted, for songs whose other stems hold a bit of
-            everything; only those are read.
+            everything; only those are read, and the track has no others.
 
     Raises:
-        DatasetError: no song below ``root``, or stems of one song with different rates.
+        DatasetError: no song below ``root``; a song that is named but not there, or a stem that is
+            unknown; stems of one song with different rates, or a stem with two files.
     """
     if not root.is_dir():
         raise DatasetError(f"no folder '{root}': give a folder with one folder of stems per song")
-    folders = [p for p in sorted(root.iterdir()) if p.is_dir() and p.name not in exclude]
     reliable = reliable or {}
+    there = [path for path in sorted(root.iterdir()) if path.is_dir()]
+    _check_named(root, {*exclude, *reliable}, {path.name for path in there})
+    _check_named(root, {stem for trusted in reliable.values() for stem in trusted}, set(stems))
+    folders = [path for path in there if path.name not in exclude]
     wanted = {folder: reliable.get(folder.name, stems) for folder in folders}
     tracks = [track for folder in folders if (track := _read_track(folder, wanted[folder]))]
     if not tracks:
@@ -45,10 +52,23 @@ def read_folder(
     return tracks
 
 
+def _check_named(root: Path, given: Collection[str], known: Collection[str]) -> None:
+    # A misspelt exclusion would quietly train on what it was meant to keep out.
+    for name in sorted(set(given) - set(known)):
+        near = difflib.get_close_matches(name, known, n=1) or [", ".join(sorted(known)[:5])]
+        raise DatasetError(f"no '{name}' in '{root}'; did you mean {near[0]}?")
+
+
 def _read_track(folder: Path, stems: Collection[str]) -> Track | None:
-    files = {p.stem: p for p in sorted(folder.iterdir()) if p.stem in stems}
-    if not files:
+    found = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in SOUND_SUFFIXES]
+    found = [path for path in found if path.stem in stems and path.is_file()]
+    if not found:
         return None
+    files = {path.stem: path for path in found}
+    if len(files) < len(found):
+        raise DatasetError(
+            f"a stem of '{folder}' has two files: {', '.join(p.name for p in found)}"
+        )
     decoded = {name: read_audio(path) for name, path in files.items()}
     rates = {rate for _, rate in decoded.values()}
     if len(rates) > 1:

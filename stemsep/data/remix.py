@@ -8,6 +8,7 @@ augmentation and network blending", ICASSP 2017).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -80,8 +81,8 @@ class RemixSampler:
     ) -> None:
         self.stems, self.samples, self.config, self.seed = tuple(stems), samples, config, seed
         chance = [(track, weight / len(tracks)) for tracks, weight in sources for track in tracks]
-        self.whole = _Draw([pair for pair in chance if set(stems) <= pair[0].stems.keys()])
-        self.having = [_Draw([pair for pair in chance if s in pair[0].stems]) for s in self.stems]
+        self.whole = _Draw(chance, self.stems)
+        self.having = [_Draw(chance, [stem]) for stem in self.stems]
 
     def batch(self, step: int, size: int) -> NDArray[np.float32]:
         """Return the stems of step ``step``: ``(size, stems, 2, samples)``."""
@@ -109,26 +110,28 @@ class RemixSampler:
         return example * gain.astype(np.float32)[:, None, None]
 
     def _draw_start(self, rng: np.random.Generator, track: Track) -> int:
-        return int(rng.integers(max(1, track.samples - self.samples)))
+        return int(rng.integers(max(0, track.samples - self.samples) + 1))
 
     def _excerpt(self, rng: np.random.Generator, track: Track, stem: str) -> NDArray[np.float32]:
         start = self._draw_start(rng, track)
         if rng.random() >= self.config.speed:
             return track.excerpt(stem, start, self.samples)
         factor = rng.uniform(*self.config.speed_range)
-        source = track.excerpt(stem, start, round(self.samples * factor) + 16)
+        # A few samples more than needed, as the resampler's length is a rounded one.
+        source = track.excerpt(stem, start, math.ceil((self.samples + 16) * factor))
         played = soxr.resample(source.T, factor, 1.0, quality="QQ").T
         return np.ascontiguousarray(played[:, : self.samples], np.float32)
 
 
 class _Draw:
-    """Draws one of the tracks that it was given, each with its chance."""
+    """Draws one of the tracks that have all of ``stems``, each with its chance."""
 
-    def __init__(self, chances: Sequence[tuple[Track, float]]) -> None:
-        if not chances:
-            raise DatasetError("no track has all the stems: nothing to train on")
-        self.tracks = [track for track, _ in chances]
-        weights = np.array([weight for _, weight in chances])
+    def __init__(self, chances: Sequence[tuple[Track, float]], stems: Sequence[str]) -> None:
+        having = [pair for pair in chances if set(stems) <= pair[0].stems.keys()]
+        if not having:
+            raise DatasetError(f"no track has {', '.join(stems)}: nothing to train on")
+        self.tracks = [track for track, _ in having]
+        weights = np.array([weight for _, weight in having])
         self.edges = np.cumsum(weights / weights.sum())[:-1]
 
     def __call__(self, rng: np.random.Generator) -> Track:

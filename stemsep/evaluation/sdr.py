@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from stemsep.errors import ParameterError
+
 __all__ = ["frame_sdr", "median_frame_sdr", "track_sdr"]
 
 
@@ -17,28 +19,33 @@ def frame_sdr(
 ) -> NDArray[np.float64]:
     """Return the SDR of each whole second, as museval 0.4.1 (BSSEval v4) defines it.
 
-    A frame in which any stem, true or estimated, is silent is NaN for all stems.
+    A frame in which any stem, true or estimated, is silent is NaN for all stems. (Silent is a
+    stem whose channels sum to zero, as museval has it: so is one with opposite channels.) A stem
+    that is silent throughout makes all frames NaN, where museval refuses the track.
 
     Args:
         estimate: ``(stems, channels, samples)``.
         reference: the same shape.
-        sample_rate: Hz; a frame is one second long, frames do not overlap.
+        sample_rate: Hz; a frame is one second long, frames do not overlap, and what follows the
+            last whole second is not counted. Less than a second is one frame.
 
     Returns:
-        ``(stems, frames)``, in dB.
+        ``(stems, frames)``, in dB; infinite for a perfect estimate.
+
+    Raises:
+        ParameterError: arrays of different shapes, or without samples.
 
     Reference: F.-R. Stöter, A. Liutkus, N. Ito, "The 2018 signal separation evaluation campaign",
     LVA/ICA 2018 (arXiv 1804.06267).
     """
-    frames = reference.shape[-1] // sample_rate
-    shape = (*reference.shape[:-1], frames, sample_rate)
-    truth = reference[..., : frames * sample_rate].astype(np.float64).reshape(shape)
-    guess = estimate[..., : frames * sample_rate].astype(np.float64).reshape(shape)
+    _check_shapes(estimate, reference)
+    length = min(sample_rate, reference.shape[-1])
+    truth, guess = _frames(reference, length), _frames(estimate, length)
     energy = (truth**2).sum(axis=(1, 3))  # (stems, frames)
     error = ((truth - guess) ** 2).sum(axis=(1, 3))
-    silent = ((energy == 0) | ((guess**2).sum(axis=(1, 3)) == 0)).any(axis=0)
+    silent = (_is_silent(truth) | _is_silent(guess)).any(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = 10 * np.log10(energy / error)
+        ratio: NDArray[np.float64] = 10 * np.log10(energy / error)
     ratio[:, silent] = np.nan
     return ratio
 
@@ -46,7 +53,10 @@ def frame_sdr(
 def median_frame_sdr(
     *, estimate: NDArray[np.floating], reference: NDArray[np.floating], sample_rate: int
 ) -> NDArray[np.float64]:
-    """Return the median over seconds of `frame_sdr`, per stem; NaN where no frame counts."""
+    """Return the median over seconds of `frame_sdr`, per stem; NaN where no frame counts.
+
+    Frames that are NaN or infinite do not count, as in museval's own tables.
+    """
     ratio = frame_sdr(estimate=estimate, reference=reference, sample_rate=sample_rate)
     ratio[~np.isfinite(ratio)] = np.nan
     result = np.full(len(ratio), np.nan)
@@ -64,10 +74,34 @@ def track_sdr(
         estimate: ``(stems, channels, samples)``.
         reference: the same shape.
 
+    Raises:
+        ParameterError: as `frame_sdr`.
+
     Reference: Y. Mitsufuji et al., "Music Demixing Challenge 2021", Frontiers in Signal
     Processing 1, 2022 (arXiv 2108.13559), equation 1 with 1e-7 against division by zero.
     """
+    _check_shapes(estimate, reference)
     truth, guess = reference.astype(np.float64), estimate.astype(np.float64)
     energy = (truth**2).sum(axis=(1, 2))
     error = ((truth - guess) ** 2).sum(axis=(1, 2))
     return np.asarray(10 * np.log10((energy + 1e-7) / (error + 1e-7)))
+
+
+def _frames(waveform: NDArray[np.floating], length: int) -> NDArray[np.float64]:
+    """Return ``(stems, channels, frames, length)``; an incomplete last frame is left out."""
+    frames = waveform.shape[-1] // length
+    whole = waveform[..., : frames * length].astype(np.float64)
+    return whole.reshape(*waveform.shape[:-1], frames, length)
+
+
+def _is_silent(frames: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return ``(stems, frames)``."""
+    return np.asarray((frames.sum(axis=1) == 0).all(axis=-1))
+
+
+def _check_shapes(estimate: NDArray[np.floating], reference: NDArray[np.floating]) -> None:
+    if estimate.shape != reference.shape or reference.ndim != 3 or reference.shape[-1] == 0:
+        raise ParameterError(
+            f"estimate {estimate.shape} and reference {reference.shape}: both must be "
+            "(stems, channels, samples), of one shape, with at least one sample"
+        )

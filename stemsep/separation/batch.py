@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from stemsep.audio.formats import SOUND_SUFFIXES
 from stemsep.errors import ParameterError
 from stemsep.separation.outputs import Input, OutputConfig, find_clashes, output_paths
 from stemsep.separation.stems import choose_stems
 
 __all__ = ["check_plan", "find_inputs"]
-
-SOUND_SUFFIXES = frozenset(
-    ".wav .wave .flac .mp3 .ogg .oga .opus .m4a .m4b .aac .aif .aiff .aifc .caf .w64 .rf64 .au "
-    ".snd .wma .wv .ape .tta .alac .ac3 .mka .mp4 .m4v .mov .mkv .webm .avi".split()
-)
-"""Endings of the files that a folder is searched for; a file given by name may have any."""
 
 
 def find_inputs(paths: Iterable[Path], *, output: Path) -> tuple[list[Input], list[ParameterError]]:

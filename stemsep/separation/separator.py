@@ -27,8 +27,9 @@ from stemsep.errors import ParameterError, StemsepError
 from stemsep.models import MaskNetwork
 from stemsep.separation.chunking import Chunk, ChunkConfig, core_waveform, cut, frames_of
 from stemsep.separation.device import choose_device, choose_precision
-from stemsep.separation.files import FileResult, OutputConfig, separate_file
+from stemsep.separation.files import FileResult, separate_file
 from stemsep.separation.masking import apply_masks, consistent_spectra
+from stemsep.separation.outputs import OutputConfig
 from stemsep.separation.residue import OUTPUT_SAMPLES, share_residue
 from stemsep.weights.catalog import find_checkpoint
 from stemsep.weights.checkpoint import load_network
@@ -75,7 +76,8 @@ class Separator:
                 f"chunks of {sizes[0]} frames with {sizes[1]} of context: both must be multiples "
                 f"of the network's stride in time, {stride}, and the context at least {reach}"
             )
-        self.network = network.to(self.device, memory_format=torch.channels_last).eval()
+        self.network = network.to(self.device).eval()
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @classmethod
     def from_pretrained(

@@ -36,17 +36,15 @@ def choose_stems(wanted: str | Sequence[str] | None, available: Sequence[str]) -
     Raises:
         ParameterError: a number or name that the network does not have, or a name twice.
     """
-    single = {name: (index,) for index, name in enumerate(available)}
+    groups: dict[str, tuple[int, ...]] = {name: (index,) for index, name in enumerate(available)}
     if wanted is None or wanted == str(len(available)):
-        return StemSet(groups=single, written=tuple(available))
+        return StemSet(groups=groups, written=tuple(available))
     names = [n.strip() for n in wanted.split(",")] if isinstance(wanted, str) else list(wanted)
     if names == ["2"]:
         names = ["vocals", ACCOMPANIMENT]
     if ACCOMPANIMENT in names and "vocals" in available:
         rest = tuple(index for index, name in enumerate(available) if name != "vocals")
-        groups = {"vocals": single["vocals"], ACCOMPANIMENT: rest}
-    else:
-        groups = single
+        groups = {"vocals": groups["vocals"], ACCOMPANIMENT: rest}
     unknown = [name for name in names if name not in groups]
     if unknown or len(set(names)) != len(names):
         problem = f"no stem '{unknown[0]}'" if unknown else f"a stem twice in '{','.join(names)}'"

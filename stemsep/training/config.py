@@ -47,6 +47,12 @@ class TrainConfig:
         for name in ("steps", "batch_size", "validate_every"):
             if getattr(self, name) < 1:
                 raise ParameterError(f"{name} = {getattr(self, name)}: it must be 1 or more")
+        for name in ("learning_rate", "clip_norm"):
+            if not getattr(self, name) > 0:
+                raise ParameterError(f"{name} = {getattr(self, name)}: it must be above 0")
+        for name in ("warmup_steps", "weight_decay", "save_minutes"):
+            if not getattr(self, name) >= 0:
+                raise ParameterError(f"{name} = {getattr(self, name)}: it must be 0 or more")
         if not 0 <= self.ema < 1:
             raise ParameterError(f"ema = {self.ema}: it must be at least 0 and below 1")
         if self.precision not in ("fp32", "bf16"):

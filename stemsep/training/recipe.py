@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
 
 from stemsep.data.folder import read_folder
 from stemsep.data.musdb import VALID_TRACKS, read_stem_files
 from stemsep.data.remix import RemixConfig
-from stemsep.dsp import STFTConfig
 from stemsep.errors import ParameterError, RecipeError
-from stemsep.models import MaskNetworkConfig, UNetConfig
+from stemsep.models import MaskNetworkConfig
 from stemsep.training.config import TrainConfig
 from stemsep.training.separation import SeparationTask
+from stemsep.training.tables import parse_table
 from stemsep.weights.checkpoint import Card
 
 __all__ = ["Recipe", "SourceConfig", "build_task", "read_recipe"]
-
-Config = TypeVar("Config")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,15 +26,22 @@ class SourceConfig:
 
     Args:
         path: below the data folder; holds one folder of stems per song.
-        weight: share of the excerpts that come from here.
+        weight: share of the excerpts that come from here, beside those of the other sources.
         exclude: names of songs to leave out.
         reliable: song -> stems that can be trusted, where not all can.
+
+    Raises:
+        ParameterError: a weight of 0 or less.
     """
 
     path: str
     weight: float = 1.0
     exclude: Sequence[str] = ()
     reliable: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.weight > 0:
+            raise ParameterError(f"weight = {self.weight}: it must be above 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +67,9 @@ class Recipe:
         remix: how excerpts are drawn and varied.
         card: licence and training data.
         frames: STFT frames of an excerpt.
+
+    Raises:
+        ParameterError: too few frames.
     """
 
     network: MaskNetworkConfig
@@ -74,24 +80,28 @@ class Recipe:
     card: Card
     frames: int = 96
 
+    def __post_init__(self) -> None:
+        if self.frames < 2:
+            raise ParameterError(f"frames = {self.frames}: it must be 2 or more")
+
 
 def read_recipe(path: Path) -> Recipe:
     """Return the recipe in a TOML file.
 
     Raises:
-        RecipeError: no such file, no TOML, an unknown key (the nearest valid one is named), or a
-            value that cannot be; the message names file and key.
+        RecipeError: no such file, no TOML, an unknown key (the nearest valid one is named), a
+            missing key, or a value of another type or range; the message names file and key.
     """
     try:
         with path.open("rb") as file:
             given = tomllib.load(file)
     except OSError as error:
         raise RecipeError(f"cannot read the recipe '{path}': {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise RecipeError(f"'{path}' is not TOML: {error}") from error
     try:
-        return _recipe(given)
-    except (TypeError, ParameterError) as error:
+        return _resolved(parse_table(Recipe, given, ""))
+    except RecipeError as error:
         raise RecipeError(f"'{path}': {error}") from error
 
 
@@ -105,8 +115,9 @@ def build_task(recipe: Recipe, data: Path) -> SeparationTask:
     Raises:
         DatasetError: a folder of the recipe is missing or holds nothing to learn from.
     """
+    stems = recipe.network.stems
     sources = [
-        (read_folder(data / s.path, exclude=s.exclude, reliable=s.reliable), s.weight)
+        (read_folder(data / s.path, stems=stems, exclude=s.exclude, reliable=s.reliable), s.weight)
         for s in recipe.sources
     ]
     return SeparationTask(
@@ -120,34 +131,7 @@ def build_task(recipe: Recipe, data: Path) -> SeparationTask:
     )
 
 
-def _recipe(given: dict[str, Any]) -> Recipe:
-    _check_keys(Recipe, given, "")
-    network = dict(given.get("network", {}))
-    network["stft"] = _parse(STFTConfig, network.get("stft", {}), "network.stft")
-    network["unet"] = _parse(UNetConfig, network.get("unet", {}), "network.unet")
-    sources = given.get("sources", [])
-    parts: dict[str, Any] = {
-        "network": _parse(MaskNetworkConfig, network, "network"),
-        "sources": tuple(_parse(SourceConfig, s, "sources") for s in sources),
-        "valid": _parse(ValidConfig, given.get("valid", {}), "valid"),
-        "train": _parse(TrainConfig, given.get("train", {}), "train"),
-        "remix": _parse(RemixConfig, given.get("remix", {}), "remix"),
-        "card": _parse(Card, given.get("card", {}), "card"),
-    }
-    recipe = Recipe(**{**given, **parts})
-    resolved = {k: v for k, v in asdict(recipe).items() if k != "card"}
-    card = Card(**{**given.get("card", {}), "recipe": resolved})
-    return Recipe(**{**given, **parts, "card": card})
-
-
-def _parse(config: type[Config], given: dict[str, Any], where: str) -> Config:
-    _check_keys(config, given, f"{where}.")
-    return config(**given)
-
-
-def _check_keys(config: type, given: dict[str, Any], where: str) -> None:
-    known = [f.name for f in fields(config)]
-    for key in given:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1) or [", ".join(known)]
-            raise RecipeError(f"unknown key '{where}{key}'; did you mean {near[0]}?")
+def _resolved(recipe: Recipe) -> Recipe:
+    """Return the recipe with itself, apart from the card, written into its card."""
+    told = {key: value for key, value in asdict(recipe).items() if key != "card"}
+    return replace(recipe, card=replace(recipe.card, recipe=told))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from stemsep.data.remix import RemixConfig, RemixSampler
 from stemsep.data.track import Track
 from stemsep.dsp import istft, stft
-from stemsep.evaluation.sdr import median_frame_sdr, track_sdr
+from stemsep.errors import DatasetError
+from stemsep.evaluation.sdr import frame_sdr, median_frame_sdr, track_sdr
 from stemsep.models import MaskNetwork, MaskNetworkConfig
 from stemsep.training.losses import complex_l1, planes
 from stemsep.weights.checkpoint import Card, save_network
@@ -32,6 +34,10 @@ class SeparationTask:
         frames: STFT frames of an excerpt.
         seed: of the excerpts.
         card: what checkpoints say about themselves, apart from steps and scores.
+
+    Raises:
+        DatasetError: a validation track is among the sources or cannot be scored; a track has
+            another sample rate than the network; no track has one of the stems.
     """
 
     def __init__(
@@ -45,9 +51,13 @@ class SeparationTask:
         seed: int,
         card: Card,
     ) -> None:
+        learned = [track for tracks, _ in sources for track in tracks]
+        _check_rates([*learned, *valid], config.sample_rate)
+        _check_valid(valid, {track.name for track in learned}, config.stems)
         torch.manual_seed(seed)
         self.config, self.valid, self.card = config, valid, card
-        self.network: nn.Module = MaskNetwork(config).to(memory_format=torch.channels_last)
+        self.network: nn.Module = MaskNetwork(config)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.sampler = RemixSampler(
             sources,
             stems=config.stems,
@@ -73,8 +83,7 @@ class SeparationTask:
         """Return museval SDR and uSDR on the validation tracks, mean of the stems and each."""
         sdr, usdr = [], []
         for track in self.valid:
-            samples = track.samples
-            reference = np.stack([track.excerpt(s, 0, samples) for s in self.config.stems])
+            reference = _whole(track, self.config.stems)
             mixture = reference.sum(0) if track.mixture is None else track.mixture
             estimate = self._separate(network, torch.from_numpy(mixture)).numpy()
             sdr.append(
@@ -103,3 +112,34 @@ class SeparationTask:
 
 def _channels_last(magnitude: Tensor) -> Tensor:
     return magnitude.contiguous(memory_format=torch.channels_last)
+
+
+def _whole(track: Track, stems: Sequence[str]) -> NDArray[np.float32]:
+    """Return ``(stems, 2, samples)``."""
+    return np.stack([track.excerpt(stem, 0, track.samples) for stem in stems])
+
+
+def _check_rates(tracks: Sequence[Track], sample_rate: int) -> None:
+    for track in tracks:
+        if track.sample_rate != sample_rate:
+            raise DatasetError(
+                f"'{track.name}' has {track.sample_rate} Hz, the network {sample_rate} Hz; "
+                "convert one or the other"
+            )
+
+
+def _check_valid(valid: Sequence[Track], learned: Collection[str], stems: Sequence[str]) -> None:
+    for track in valid:
+        if track.name in learned:
+            raise DatasetError(
+                f"validation track '{track.name}' is among the sources; exclude it there"
+            )
+        if missing := set(stems) - track.stems.keys():
+            raise DatasetError(f"validation track '{track.name}' has no {min(missing)}")
+    # Found out now rather than at the first validation.
+    truths = ((_whole(track, stems), track.sample_rate) for track in valid)
+    if all(np.isnan(frame_sdr(estimate=x, reference=x, sample_rate=r)).all() for x, r in truths):
+        raise DatasetError(
+            "nothing to score: in every second of the validation tracks a stem is "
+            "silent; give other tracks"
+        )

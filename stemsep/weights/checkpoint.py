@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from stemsep.audio.atomic import partial_file
 from stemsep.dsp import STFTConfig
-from stemsep.errors import ParameterError, WeightsError
+from stemsep.errors import WeightsError
 from stemsep.models import MaskNetwork, MaskNetworkConfig, UNetConfig
 
 __all__ = ["FORMAT_VERSION", "Card", "file_digest", "load_network", "read_card", "save_network"]
 
 FORMAT_VERSION = 1
+
+Parsed = TypeVar("Parsed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +72,8 @@ def save_network(
         state: the network's ``state_dict``.
         config: its configuration.
         card: what is told about it.
-        half: store floating-point tensors in 16 bits (they are computed with in 32 all the same).
+        half: store floating-point tensors in 16 bits, except those with values beyond that range
+            (all are computed with in 32).
 
     Raises:
         WeightsError: a tensor is not finite: such a network is never written.
@@ -79,8 +82,7 @@ def save_network(
     for name, tensor in state.items():
         if not torch.isfinite(tensor).all():
             raise WeightsError(f"not written: '{path}': tensor '{name}' has non-finite values")
-        store_half = half and tensor.is_floating_point()
-        tensors[name] = (tensor.half() if store_half else tensor).detach().cpu().contiguous()
+        tensors[name] = (_halved(tensor) if half else tensor).detach().cpu().contiguous()
     header = {
         "format": "stemsep",
         "format_version": str(FORMAT_VERSION),
@@ -89,7 +91,8 @@ def save_network(
         "card": json.dumps(asdict(card)),
     }
     with partial_file(path) as temporary:
-        save_file(tensors, temporary, metadata=header)
+        # `save_file` would put a file of its own in place, readable by its owner alone.
+        temporary.write_bytes(save(tensors, metadata=header))
 
 
 def load_network(path: Path) -> MaskNetwork:
@@ -102,7 +105,7 @@ def load_network(path: Path) -> MaskNetwork:
     header = _read_header(path)
     if header["kind"] != "separation":
         raise WeightsError(f"'{path}' holds a {header['kind']} network, not one for separation")
-    config = _parse_config(path, header["network"])
+    config = _parsed(path, header["network"], _config)
     with torch.device("meta"):
         network = MaskNetwork(config)
     with _opened(path) as file:
@@ -123,15 +126,21 @@ def read_card(path: Path) -> tuple[MaskNetworkConfig, Card]:
         WeightsError: as `load_network`.
     """
     header = _read_header(path)
-    stored = json.loads(header["card"])
-    stored["scores"] = tuple(stored.get("scores", ()))
-    return _parse_config(path, header["network"]), Card(**stored)
+    return _parsed(path, header["network"], _config), _parsed(path, header["card"], _card)
 
 
 def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _halved(tensor: Tensor) -> Tensor:
+    """Return a floating-point tensor in 16 bits if all its values fit, else as it is."""
+    if not tensor.is_floating_point():
+        return tensor
+    halved = tensor.half()
+    return halved if torch.isfinite(halved).all() else tensor
 
 
 def _opened(path: Path) -> Any:
@@ -157,10 +166,19 @@ def _read_header(path: Path) -> dict[str, str]:
     return header
 
 
-def _parse_config(path: Path, text: str) -> MaskNetworkConfig:
+def _parsed(path: Path, text: str, build: Callable[[dict[str, Any]], Parsed]) -> Parsed:
     try:
-        stored = json.loads(text)
-        parts = {"stft": STFTConfig(**stored.pop("stft")), "unet": UNetConfig(**stored.pop("unet"))}
-        return MaskNetworkConfig(**stored, **parts)
-    except (ValueError, TypeError, KeyError, ParameterError) as error:
-        raise WeightsError(f"'{path}' has a damaged configuration: {error}") from error
+        return build(json.loads(text))
+    except KeyError as error:
+        raise WeightsError(f"'{path}' has a damaged header: no {error} in it") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise WeightsError(f"'{path}' has a damaged header: {error}") from error
+
+
+def _config(stored: dict[str, Any]) -> MaskNetworkConfig:
+    parts = {"stft": STFTConfig(**stored["stft"]), "unet": UNetConfig(**stored["unet"])}
+    return MaskNetworkConfig(**{**stored, **parts})
+
+
+def _card(stored: dict[str, Any]) -> Card:
+    return Card(**{**stored, "scores": tuple(stored.get("scores", ()))})

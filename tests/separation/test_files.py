@@ -50,7 +50,7 @@ def test_integer_stems_sum_to_the_file_bit_for_bit(
     subtype,
     format,
     channels,
-    rate,  # noqa: A002
+    rate,
 ):
     data = np.clip(noise(channels=channels, scale=0.5), -1, 1)  # some samples at full scale
     song = write(tmp_path / f"song.{suffix}", data, rate, subtype=subtype)
@@ -194,7 +194,7 @@ def test_leftovers_of_a_killed_run_are_removed_by_the_next(tmp_path):
 
 
 @pytest.mark.parametrize("format", ["wav", "flac"])
-def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, format):  # noqa: A002
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, format):
     write(tmp_path / "song.wav", noise(samples=100_000))
     script = f"""
 import resource, signal

@@ -98,7 +98,7 @@ def test_float_flac_is_refused():
         (24, False, "flac", "16", 16),
     ],
 )
-def test_bit_depth_follows_the_input(bit_depth, lossy, format, asked, expected):  # noqa: A002
+def test_bit_depth_follows_the_input(bit_depth, lossy, format, asked, expected):
     info = AudioInfo(
         path=Path("x"),
         sample_rate=44100,

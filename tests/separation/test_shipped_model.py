@@ -1,0 +1,68 @@
+"""The network that users get: what it promises, on the example song."""
+
+import pytest
+import torch
+
+from stemsep import Separator
+from stemsep.audio import read_audio
+from stemsep.data.shipped import shipped_folder
+from stemsep.separation.chunking import ChunkConfig
+
+SECONDS = 15
+
+
+@pytest.fixture(scope="module")
+def separator() -> Separator:
+    return Separator.from_pretrained(device="cpu", precision="fp32")
+
+
+@pytest.fixture(scope="module")
+def song() -> tuple[torch.Tensor, int]:
+    waveform, rate = read_audio(shipped_folder("data") / "example.ogg")
+    return torch.from_numpy(waveform[:, : SECONDS * rate]), rate
+
+
+@pytest.fixture(scope="module")
+def stems(separator, song) -> dict[str, torch.Tensor]:
+    return separator.separate(*song)
+
+
+def level_db(waveform: torch.Tensor) -> float:
+    return float(10 * torch.log10(waveform.double().square().mean()))
+
+
+def test_the_stems_are_the_song(stems, song):
+    total = torch.stack(list(stems.values())).double().sum(0)
+    assert (total - song[0]).abs().max() < 1e-6
+
+
+def test_no_stem_is_empty_or_everything(stems, song):
+    for stem in stems.values():
+        assert level_db(song[0]) - 40 < level_db(stem) < level_db(song[0]) + 1
+
+
+def test_chunks_give_what_one_single_chunk_gives(separator, stems, song):
+    whole = Separator(
+        separator.network,
+        device="cpu",
+        precision="fp32",
+        chunks=ChunkConfig(core_frames=656, context_frames=64),
+    ).separate(*song)
+    for name, stem in stems.items():
+        assert level_db(stem - whole[name]) < level_db(song[0]) - 100
+
+
+def test_silence_gives_digital_silence(separator):
+    stems = separator.separate(torch.zeros(2, 50_000), 44100)
+    assert not any(stem.any() for stem in stems.values())
+
+
+def test_it_knows_a_drum_from_a_bass(separator):
+    time = torch.arange(4 * 44100) / 44100
+    bass = sum(torch.sin(2 * torch.pi * 55 * n * time) / n for n in range(1, 6)) * 0.2
+    noise = torch.randn(time.shape, generator=torch.Generator().manual_seed(0))
+    hits = noise * torch.exp(-40 * (time % 0.5)) * 0.3
+    for sound, expected in ((bass, "bass"), (hits, "drums")):
+        stems = separator.separate(sound.repeat(2, 1), 44100)
+        levels = {name: level_db(stem) for name, stem in stems.items()}
+        assert max(levels, key=levels.__getitem__) == expected, levels

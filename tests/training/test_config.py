@@ -1,0 +1,26 @@
+import pytest
+
+from stemsep.errors import ParameterError
+from stemsep.training.config import TrainConfig
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("steps", 0),
+        ("batch_size", 0),
+        ("validate_every", 0),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("nan")),
+        ("clip_norm", -1.0),
+        ("warmup_steps", -1),
+        ("weight_decay", -0.1),
+        ("save_minutes", -1.0),
+        ("ema", 1.0),
+        ("ema", -0.1),
+        ("precision", "fp16"),
+    ],
+)
+def test_a_value_out_of_range_is_named(name, value):
+    with pytest.raises(ParameterError, match=f"^{name} = "):
+        TrainConfig(**{name: value})

@@ -1,0 +1,188 @@
+from pathlib import Path
+
+import pytest
+
+from stemsep.data.shipped import shipped_folder
+from stemsep.data.track import STEMS
+from stemsep.errors import DatasetError, RecipeError
+from stemsep.training.recipe import build_task, read_recipe
+
+SMALL = """
+[network]
+stems = ["vocals", "drums", "bass", "other"]
+sample_rate = 8000
+n_bins = 128
+stft = { n_fft = 256, hop_length = 64 }
+unet = { in_channels = 2, out_channels = 2, stems = 4, channels = [4, 4] }
+
+[valid]
+path = "valid"
+
+[[sources]]
+path = "songs"
+"""
+
+
+def write(folder, text=SMALL, **replaced):
+    for old, new in replaced.get("replace", {}).items():
+        assert old in text
+        text = text.replace(old, new)
+    path = folder / "recipe.toml"
+    path.write_text(text)
+    return path
+
+
+def refused(folder, match, **replaced):
+    path = write(folder, **replaced)
+    with pytest.raises(RecipeError, match=match) as caught:
+        read_recipe(path)
+    assert str(caught.value).startswith(f"'{path}': ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(shipped_folder("recipes").glob("*.toml")), ids=lambda path: path.stem
+)
+def test_the_shipped_recipes_are_read(path):
+    recipe = read_recipe(path)
+    assert recipe.network.stems == STEMS
+    assert recipe.card.license != "not stated"
+    assert recipe.card.training_data != "not stated"
+
+
+def test_what_the_default_recipe_says_is_what_comes_out():
+    recipe = read_recipe(shipped_folder("recipes") / "default.toml")
+    assert recipe.frames == 96
+    assert recipe.network.unet.channels == (32, 64, 112, 160)
+    assert recipe.network.stft.n_fft == 4096
+    assert recipe.train.learning_rate == 3e-3
+    assert recipe.train.precision == "bf16"
+    assert recipe.sources[1].weight == 0.30
+    assert recipe.sources[1].reliable["caesium"] == ["vocals", "drums"]
+    assert recipe.valid.path == "musdb18-7/train"
+
+
+def test_what_a_recipe_leaves_out_has_its_default(tmp_path):
+    recipe = read_recipe(write(tmp_path))
+    assert recipe.train.steps == 4000
+    assert recipe.sources[0].weight == 1.0
+    assert recipe.remix.speed_range == (0.85, 1.18)
+
+
+def test_the_card_carries_the_resolved_recipe_without_itself(tmp_path):
+    card = read_recipe(write(tmp_path, text=SMALL + '[card]\nlicense = "CC0"\n')).card
+    assert card.license == "CC0"
+    assert card.recipe["train"]["steps"] == 4000
+    assert card.recipe["network"]["stft"]["n_fft"] == 256
+    assert "card" not in card.recipe
+
+
+def test_a_default_that_is_written_out_does_not_change_the_hash_but_another_value_does(tmp_path):
+    plain = read_recipe(write(tmp_path)).card.recipe_hash
+    assert read_recipe(write(tmp_path, text="frames = 96\n" + SMALL)).card.recipe_hash == plain
+    assert read_recipe(write(tmp_path, text="frames = 97\n" + SMALL)).card.recipe_hash != plain
+
+
+def test_a_whole_number_will_do_where_a_number_is_asked_for(tmp_path):
+    assert read_recipe(write(tmp_path, text=SMALL + "weight = 2\n")).sources[0].weight == 2
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("[train]\nstep = 3", r"unknown key 'train\.step'; did you mean steps\?"),
+        ("[remix]\ngain = 3.0", r"unknown key 'remix\.gain'; did you mean gain_db\?"),
+        ("[trian]", r"unknown key 'trian'; did you mean train\?"),
+        ("wieght = 1.0", r"unknown key 'sources\[0\]\.wieght'; did you mean weight\?"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest(tmp_path, table, message):
+    refused(tmp_path, message, text=f"{SMALL}{table}\n")
+
+
+def test_a_key_like_no_other_lists_all(tmp_path):
+    refused(
+        tmp_path,
+        r"'network\.stft\.zzz'; did you mean n_fft, hop_length\?",
+        replace={"hop_length = 64": "zzz = 1"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ('[train]\nsteps = "many"', r"'train\.steps' = 'many': it must be a whole number"),
+        ("[train]\nsteps = 2.5", r"'train\.steps' = 2\.5: it must be a whole number"),
+        ("[train]\nsteps = true", r"'train\.steps' = True: it must be a whole number"),
+        ('[train]\nema = "0.9"', r"'train\.ema' = '0\.9': it must be a number"),
+        ('[train]\nprecision = "fp8"', r"'train\.precision' = 'fp8': it must be one of fp32, bf16"),
+        ("[remix]\nspeed_range = [1.0]", r"speed_range' = \[1\.0\]: it must be a list of 2, each"),
+        ("exclude = 'a'", r"'sources\[0\]\.exclude' = 'a': it must be a list, each item a text"),
+        ("exclude = [1]", r"'sources\[0\]\.exclude' = \[1\]: it must be a list, each item a text"),
+        ("reliable = ['a']", r"'sources\[0\]\.reliable' = \['a'\]: it must be a table"),
+        ("reliable = { a = 'b' }", r"'sources\[0\]\.reliable' = .*: it must be a table"),
+        ("[card]\nlicense = 3", r"'card\.license' = 3: it must be a text"),
+    ],
+)
+def test_an_ill_typed_value_names_key_value_and_type(tmp_path, table, message):
+    refused(tmp_path, message, text=f"{SMALL}{table}\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("channels = [4, 4]", "channels = 3", r"'network\.unet\.channels' = 3: it must be a list"),
+        ("channels = [4, 4]", "channels = [4.5]", r"channels' = \[4\.5\]: .*each item a whole"),
+        ("stft = { n_fft = 256, hop_length = 64 }", "stft = 3", r"'network\.stft' = 3: .* a table"),
+        ("[[sources]]", "[sources]", r"'sources' must be a list of tables, \[\[sources\]\]"),
+    ],
+)
+def test_an_ill_typed_part_is_named(tmp_path, old, new, message):
+    refused(tmp_path, message, replace={old: new})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('[[sources]]\npath = "songs"', "", "missing key 'sources'"),
+        ('[[sources]]\npath = "songs"', "[[sources]]", r"missing key 'sources\[0\]\.path'"),
+        ('[valid]\npath = "valid"', "", r"missing key 'valid\.path'"),
+        ("sample_rate = 8000", "", r"missing key 'network\.sample_rate'"),
+    ],
+)
+def test_a_missing_section_or_key_is_named(tmp_path, old, new, message):
+    refused(tmp_path, message, replace={old: new})
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("[train]\nsteps = 0", "in 'train': steps = 0: it must be 1 or more"),
+        ("[remix]\nsilence = 2", "in 'remix': silence = 2: it is a probability"),
+        ("weight = 0", r"in 'sources\[0\]': weight = 0: it must be above 0"),
+    ],
+)
+def test_a_value_out_of_range_names_its_section(tmp_path, table, message):
+    refused(tmp_path, message, text=f"{SMALL}{table}\n")
+
+
+def test_an_excerpt_needs_two_frames(tmp_path):
+    refused(tmp_path, "frames = 1: it must be 2 or more", text="frames = 1\n" + SMALL)
+
+
+@pytest.mark.parametrize("content", [b"frames = ", b"\xff\xfe"])
+def test_what_is_no_toml_is_named(tmp_path, content):
+    (tmp_path / "recipe.toml").write_bytes(content)
+    with pytest.raises(RecipeError, match=r"recipe\.toml' is not TOML"):
+        read_recipe(tmp_path / "recipe.toml")
+
+
+@pytest.mark.parametrize("name", ["none.toml", "."])
+def test_a_missing_file_or_a_folder_is_named(tmp_path, name):
+    with pytest.raises(RecipeError, match="cannot read the recipe '"):
+        read_recipe(Path(tmp_path, name))
+
+
+def test_a_recipe_without_its_data_names_the_folder(tmp_path):
+    with pytest.raises(DatasetError, match=r"no folder '.*songs'"):
+        build_task(read_recipe(write(tmp_path)), tmp_path)

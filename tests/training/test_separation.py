@@ -1,0 +1,158 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from stemsep.data.remix import RemixConfig
+from stemsep.data.track import STEMS, Track
+from stemsep.dsp import stft
+from stemsep.errors import DatasetError
+from stemsep.evaluation.sdr import track_sdr
+from stemsep.models import MaskNetwork
+from stemsep.training.config import TrainConfig
+from stemsep.training.engine import train
+from stemsep.training.losses import complex_l1, planes
+from stemsep.training.separation import SeparationTask
+from stemsep.weights.checkpoint import Card, load_network, read_card
+from tests.networks import tiny_config
+from tests.signals import noise, tone
+
+RATE = 8000
+PITCHES = {"vocals": 1500, "drums": 2900, "bass": 120, "other": 600}
+
+
+def track(name, *, seconds=3, seed=0, rate=RATE, **replaced):
+    # Each stem is a tone of its own in a little noise.
+    rng, samples, stems = np.random.default_rng(seed), int(seconds * rate), {}
+    for i, (stem, pitch) in enumerate(PITCHES.items()):
+        wave = tone(pitch * rng.uniform(0.9, 1.1), samples=samples, sample_rate=rate)
+        stems[stem] = (wave + 0.02 * noise(2, samples, seed=seed + i)).astype(np.float32)
+    return Track(name=name, sample_rate=rate, stems={**stems, **replaced})
+
+
+def build(sources, valid, *, seed=0):
+    return SeparationTask(
+        tiny_config(),
+        sources=[(sources, 1.0)],
+        valid=valid,
+        remix=RemixConfig(),
+        frames=24,
+        seed=seed,
+        card=Card(license="CC0", description="tones"),
+    )
+
+
+def tones_task(**options):
+    return build([track("a"), track("b", seed=10)], [track("c", seed=20)], **options)
+
+
+class EqualMasks(torch.nn.Module):
+    def forward(self, magnitude):
+        return magnitude.new_full((1, 4, *magnitude.shape[1:]), 0.25)
+
+
+def test_thirty_steps_lower_the_loss_raise_the_score_and_leave_a_checkpoint(tmp_path):
+    task = tones_task()
+    batch = task.batch(1000, 8)
+    before = task.loss(task.network, batch).item(), task.scores(task.network.eval())["score"]
+    config = TrainConfig(
+        steps=30, batch_size=4, learning_rate=1e-2, warmup_steps=3, validate_every=15, ema=0.8
+    )
+    train(task, config, tmp_path, say=lambda _: None)
+    network = load_network(tmp_path / "best.safetensors")
+    with torch.no_grad():
+        assert task.loss(network, batch).item() < 0.9 * before[0]
+    best = max(entry["score"] for entry in json.loads((tmp_path / "log.json").read_text()))
+    assert best > before[1] + 1
+    # The checkpoint holds 16 bits, the log was written from 32.
+    assert task.scores(network)["score"] == pytest.approx(best, abs=0.05)
+
+
+def test_a_checkpoint_tells_its_steps_and_scores(tmp_path):
+    task = tones_task()
+    task.save(task.network, tmp_path / "a.safetensors", 7, {"score": 1.23456, "bass": 2.0})
+    config, card = read_card(tmp_path / "a.safetensors")
+    assert config == tiny_config()
+    assert (card.steps, card.license, card.description) == (7, "CC0", "tones")
+    assert card.scores == (
+        {"measure": "museval SDR", "data": "validation tracks", "score": 1.235, "bass": 2.0},
+    )
+    assert task.card.scores == ()
+
+
+def test_a_batch_has_whole_frames_and_depends_on_seed_and_step():
+    task = tones_task()
+    assert task.batch(3, 2).shape == (2, 4, 2, 23 * 64)
+    assert torch.equal(task.batch(3, 2), tones_task().batch(3, 2))
+    assert not torch.equal(task.batch(3, 2), tones_task(seed=1).batch(3, 2))
+
+
+def test_the_first_weights_depend_on_the_seed():
+    one, same, other = (tones_task(seed=seed).network.state_dict() for seed in (0, 0, 1))
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert not all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_loss_is_complex_l1_of_the_trained_bins_alone():
+    task = tones_task()
+    batch = task.batch(0, 2)
+    network = task.network.eval()
+    spectrum = stft(batch, task.config.stft)[..., :128, :]
+    masks = network(spectrum.sum(1).abs())
+    expected = complex_l1(
+        masks=masks, mixture=planes(spectrum.sum(1)), reference=planes(spectrum)
+    ).item()
+    # float32 and another order of the sums
+    assert task.loss(network, batch).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_scores_are_the_median_of_seconds_and_of_tracks_and_the_mean_of_stems():
+    valid = [track(name, seed=seed) for name, seed in (("c", 20), ("d", 30), ("e", 40))]
+    scores = build([track("a")], valid).scores(EqualMasks())
+    assert set(scores) == {"score", "usdr", *STEMS}
+    assert scores["score"] == pytest.approx(np.mean([scores[stem] for stem in STEMS]))
+    expected = []
+    for song in valid:
+        reference = np.stack([song.stems[stem] for stem in STEMS])
+        estimate = np.repeat(reference.sum(0, keepdims=True) / 4, 4, axis=0)
+        expected.append(track_sdr(estimate=estimate, reference=reference))
+    # The STFT and its inverse leave an error of about 1e-7.
+    assert scores["usdr"] == pytest.approx(np.mean(expected), abs=1e-3)
+
+
+def test_a_track_is_scored_on_its_own_mixture_where_it_has_one():
+    song = track("c")
+    quiet = 0.5 * sum(song.stems.values())
+    other = Track(name="c", sample_rate=RATE, stems=song.stems, mixture=quiet)
+    plain = build([track("a")], [song]).scores(EqualMasks())
+    assert build([track("a")], [other]).scores(EqualMasks()) != plain
+
+
+def test_a_validation_track_among_the_sources_is_refused():
+    with pytest.raises(DatasetError, match="validation track 'b' is among the sources; exclude"):
+        build([track("a"), track("b")], [track("c"), track("b")])
+
+
+def test_a_validation_track_without_a_stem_is_refused():
+    partial = Track(name="c", sample_rate=RATE, stems={"vocals": track("c").stems["vocals"]})
+    with pytest.raises(DatasetError, match="validation track 'c' has no bass"):
+        build([track("a")], [partial])
+
+
+def test_validation_tracks_that_cannot_be_scored_are_refused_and_one_good_one_suffices():
+    silent = track("c", bass=np.zeros((2, 3 * RATE), np.float32))
+    with pytest.raises(DatasetError, match="nothing to score"):
+        build([track("a")], [silent])
+    with pytest.raises(DatasetError, match="nothing to score"):
+        build([track("a")], [])
+    scores = build([track("a")], [silent, track("d")]).scores(MaskNetwork(tiny_config()).eval())
+    assert np.isfinite(scores["score"])
+
+
+@pytest.mark.parametrize("part", ["sources", "valid"])
+def test_another_sample_rate_than_the_networks_is_refused(part):
+    tracks = {"sources": [track("a")], "valid": [track("c")]}
+    tracks[part] = [track("odd", rate=16000)]
+    with pytest.raises(DatasetError, match="'odd' has 16000 Hz, the network 8000 Hz"):
+        build(**tracks)
