@@ -31,7 +31,8 @@ def partial_file(final: Path) -> Iterator[Path]:
     temporary = final.parent / f"{PREFIX}{uuid.uuid4().hex[:12]}{SUFFIX}"
     lock = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
     try:
-        _lock(lock)
+        with suppress(OSError):  # a file system without locks: there leftovers just stay
+            _lock(lock)
         yield temporary
         _flush_to_disk(temporary)
         temporary.replace(final)

@@ -11,7 +11,8 @@ __all__ = ["SOUND_SUFFIXES", "readable_formats", "writable_formats"]
 
 SOUND_SUFFIXES = frozenset(
     ".wav .wave .flac .mp3 .ogg .oga .opus .m4a .m4b .aac .aif .aiff .aifc .caf .w64 .rf64 .au "
-    ".snd .wma .wv .ape .tta .alac .ac3 .mka .mp4 .m4v .mov .mkv .webm .avi".split()
+    ".snd .voc .wma .wv .ape .tta .alac .ac3 .eac3 .dts .amr .mp2 .mpga .mka .mp4 .m4v .mov .mkv "
+    ".webm .avi .wmv .3gp .flv .ts .m2ts .mpg .mpeg".split()
 )
 """Endings of the files that a folder is searched for; a file given by name may have any."""
 

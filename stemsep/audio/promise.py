@@ -6,10 +6,15 @@ the size is read from the header itself. Formats: WAV, RF64, AIFF, W64, CAF, AU.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 
-__all__ = ["find_chunk", "promised_bytes"]
+__all__ = ["find_chunk", "ogg_is_cut", "promised_bytes"]
+
+
+MOST_OGG_PAGE = 65_307
+OGG_END_OF_STREAM = 4
 
 
 class Layout(NamedTuple):
@@ -58,6 +63,26 @@ def promised_bytes(path: Path) -> int | None:
         if magic == b"RF64" and size == 0xFFFFFFFF:
             size = _rf64_data_bytes(file)
         return None if _is_unknown(size) else size - layout.data_offset
+
+
+def ogg_is_cut(path: Path) -> bool:
+    """Return whether it is an Ogg file without its last page or the end of it (RFC 3533, 6).
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        if file.read(4) != b"OggS":
+            return False
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - MOST_OGG_PAGE))
+        tail = file.read()
+    start = tail.rfind(b"OggS")
+    header = tail[start : start + 27]
+    if start < 0 or len(header) < 27 or not header[5] & OGG_END_OF_STREAM:
+        return True
+    segments = tail[start + 27 : start + 27 + header[26]]
+    return len(tail) - start < 27 + header[26] + sum(segments)
 
 
 def find_chunk(file: BinaryIO, chunk_id: bytes) -> tuple[int, int] | None:

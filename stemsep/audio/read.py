@@ -6,6 +6,7 @@ counts are the file's own; to change them is `stemsep.audio.convert`'s part.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,7 @@ from stemsep.audio.blocks import BLOCK_SAMPLES, reblock
 from stemsep.audio.convert import to_float
 from stemsep.audio.info import AudioInfo, Block, OpenedAudio
 from stemsep.audio.libav import open_libav, read_all_streams
+from stemsep.audio.promise import ogg_is_cut
 from stemsep.audio.sndfile import knows_magic, open_sndfile
 from stemsep.errors import AudioFileError
 
@@ -43,8 +45,8 @@ class AudioReader:
     Attributes:
         info: the facts of its header.
         missing_seconds: after `blocks`: how much of what the header promised does not decode, as
-            the file was cut or is damaged; 0.0 for a good file, and for formats whose header
-            promises nothing (Ogg that was cut cleanly, ADTS, MP3 without a length tag).
+            the file was cut or is damaged; NaN for a cut Ogg, whose header promises nothing; 0.0
+            for a good file, and where a cut leaves no trace (ADTS, MP3 without a length tag).
     """
 
     def __init__(self, opened: OpenedAudio) -> None:
@@ -200,4 +202,6 @@ def _check_finite(block: Block, *, offset: int, info: AudioInfo) -> None:
 def _missing_seconds(info: AudioInfo, decoded: int) -> float:
     missing = ((info.samples or 0) - decoded) / info.sample_rate
     tolerance = LOSSY_TOLERANCE_SECONDS if info.lossy else TOLERANCE_SECONDS
-    return missing if missing > tolerance else 0.0
+    if missing > tolerance:
+        return missing
+    return math.nan if info.path.is_file() and ogg_is_cut(info.path) else 0.0

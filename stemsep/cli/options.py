@@ -34,7 +34,7 @@ def device_options(command: Command) -> Command:
     """Add ``--device``, ``--precision`` and ``--threads``."""
     command = click.option(
         "--threads",
-        type=click.IntRange(min=1),
+        type=click.IntRange(1, 1024),
         help="CPU threads of the network (default: one per core).",
     )(command)
     command = click.option(

@@ -63,6 +63,7 @@ def _lines(name: str) -> Callable[[float, float | None], None]:
         last = now
         rest = ""
         if total:
+            done = min(done, total)  # headers can promise too little
             left = (now - started) * (total - done) / done
             rest = f" of {total:.0f} s ({100 * done / total:.0f} %), {left:.0f} s left"
         click.echo(f"{name}: {done:.0f} s{rest}, {_speed(done, started)}", err=True)

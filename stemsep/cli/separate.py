@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import os
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,38 +12,37 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stemsep.cli.interrupt import interrupt_between_blocks
 from stemsep.cli.options import debug_option, debugging, device_options, one_line
 from stemsep.cli.progress import song_progress
 from stemsep.errors import ParameterError
 
 if TYPE_CHECKING:
-    from stemsep.separation import FileResult, OutputConfig
+    from stemsep.separation import FileResult, OutputConfig, Separator
+    from stemsep.separation.outputs import Input
 
 __all__ = ["command"]
 
 
-class _LiteralFiles(click.Command):
-    """Takes an argument that exists as a file literally, even if it begins with a dash."""
+class _LiteralNames(click.Command):
+    """Takes an argument that exists as a file or folder literally, even with a leading dash."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "" in args:
+            raise click.UsageError("an argument is empty: name a file, a folder or a value", ctx)
         options = {name for parameter in self.params for name in parameter.opts}
         args = [
-            f"./{arg}" if arg.startswith("-") and arg not in options and _is_file(arg) else arg
+            f"./{arg}"
+            if arg.startswith("-") and arg not in options and os.path.lexists(arg)
+            else arg
             for arg in args
         ]
         return super().parse_args(ctx, args)
 
 
-def _is_file(name: str) -> bool:
-    try:
-        return Path(name).is_file()
-    except (OSError, ValueError):
-        return False
-
-
-@click.command(cls=_LiteralFiles)
+@click.command(cls=_LiteralNames)
 @click.argument(
-    "inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT…"
+    "inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT..."
 )
 @click.option(
     "-o",
@@ -52,7 +54,7 @@ def _is_file(name: str) -> bool:
 )
 @click.option(
     "--stems",
-    metavar="2|4|NAME,…",
+    metavar="2|4|NAME,...",
     help="2: vocals and accompaniment; or names, such as vocals,drums (default: all).",
 )
 @click.option(
@@ -90,39 +92,54 @@ def command(inputs: tuple[Path, ...], output: Path, **options: Any) -> int:
     settings = _output_config(options)
     from stemsep.models.memory import keep_freed_memory
     from stemsep.separation import Separator
-    from stemsep.separation.batch import check_plan, find_inputs
+    from stemsep.separation.batch import find_inputs, plan
     from stemsep.separation.device import use_threads
 
     if options["threads"]:
         use_threads(options["threads"])
     keep_freed_memory()
-    songs, errors = find_inputs(inputs, output=output)
-    failures = len(errors)
+    found, errors = find_inputs(inputs, output=output)
     for error in errors:
-        _show_error(error)
-    if not songs:
+        click.echo(f"Error: {one_line(error)}", err=True)
+    if not found:
         return 1
-    separator = Separator.from_pretrained(
-        options["model"], device=options["device"], precision=options["precision"]
-    )
     with _as_usage_error():
-        check_plan(songs, output, settings, separator.stems)
-    for song in songs:
-        try:
-            with song_progress(song.path.name, show=not options["quiet"]) as progress:
-                result = separator.separate_file(
-                    song.path, output, options=settings, folder=song.folder, progress=progress
-                )
-        except Exception as error:  # one bad song must not end the others
-            if debugging():
-                raise
-            failures += 1
-            _show_error(error)
-        else:
-            _show_result(result, options)
-    if failures and len(songs) + len(errors) > 1:
-        click.echo(f"{len(songs) + len(errors) - failures} done, {failures} failed", err=True)
-    return 1 if failures else 0
+        separator = Separator.from_pretrained(
+            options["model"], device=options["device"], precision=options["precision"]
+        )
+        songs = plan(found, output, settings, separator.stems)
+    failed = sum(not _separate(separator, song, output, settings, options) for song in songs)
+    done, failed = len(songs) - failed, failed + len(errors)
+    if failed and done + failed > 1 and not options["quiet"]:
+        click.echo(f"{done} done, {failed} failed", err=True)
+    return 1 if failed else 0
+
+
+def _separate(
+    separator: Separator, song: Input, output: Path, settings: OutputConfig, options: dict[str, Any]
+) -> bool:
+    """Separate one song and say what became of it; return whether it was done."""
+    name, show = song.path.name, not options["quiet"]
+    try:
+        with interrupt_between_blocks() as check, song_progress(name, show=show) as update:
+
+            def progress(done: float, total: float | None) -> None:
+                check()
+                update(done, total)
+
+            result = separator.separate_file(
+                song.path, output, options=settings, folder=song.folder, progress=progress
+            )
+            check()
+    except Exception as error:  # one bad song must not end the others
+        if debugging():
+            traceback.print_exc()
+        text = one_line(error)
+        name = "" if str(song.path) in str(error) else f"'{song.path}': "
+        click.echo(f"Error: {name}{text}", err=True)
+        return False
+    _show_result(result, options)
+    return True
 
 
 @contextmanager
@@ -147,15 +164,14 @@ def _output_config(options: dict[str, Any]) -> OutputConfig:
         return OutputConfig(**given)
 
 
-def _show_error(error: Exception) -> None:
-    click.echo(f"Error: {one_line(error)}", err=True)
-
-
 def _show_result(result: FileResult, options: dict[str, Any]) -> None:
     if result.missing_seconds:
+        missing = f"{result.missing_seconds:.2f} s of it are"
+        if math.isnan(result.missing_seconds):
+            missing = "its end is (how much is not known)"
         click.echo(
-            f"Warning: '{result.path}' is cut short: {result.missing_seconds:.2f} s of it are "
-            f"missing; the {result.seconds:.2f} s that decode were separated",
+            f"Warning: '{result.path}' is cut short: {missing} missing; "
+            f"the {result.seconds:.2f} s that decode were separated",
             err=True,
         )
     if result.clipped:
@@ -166,18 +182,17 @@ def _show_result(result: FileResult, options: dict[str, Any]) -> None:
         )
     if options["quiet"]:
         return
-    if not result.written:
+    if result.written:
+        folder = next(iter(result.written.values())).parent
+        speed = result.seconds / max(1e-6, result.elapsed)
+        click.echo(
+            f"{result.path}: {', '.join(result.written)} in '{folder}' "
+            f"({result.seconds:.1f} s of sound in {result.elapsed:.1f} s, {speed:.1f} x real time)",
+            err=True,
+        )
+    else:
         click.echo(f"{result.path}: all stems are there already, left alone", err=True)
-        return
-    folder = next(iter(result.written.values())).parent
-    speed = result.seconds / max(1e-6, result.elapsed)
-    click.echo(
-        f"{result.path}: {', '.join(result.written)} in '{folder}' "
-        f"({result.seconds:.1f} s of sound in {result.elapsed:.1f} s, {speed:.1f} x real time)",
-        err=True,
-    )
     if options["verbose"]:
-        for path in result.written.values():
-            click.echo(f"  wrote {path}", err=True)
-        for path in result.kept.values():
-            click.echo(f"  kept {path}", err=True)
+        for verb, paths in (("wrote", result.written), ("kept", result.kept)):
+            for path in paths.values():
+                click.echo(f"  {verb} {path}", err=True)

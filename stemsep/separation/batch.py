@@ -2,71 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from stemsep.audio.formats import SOUND_SUFFIXES
-from stemsep.errors import ParameterError
+from stemsep.errors import AudioFileError, ParameterError, StemsepError
 from stemsep.separation.outputs import Input, OutputConfig, find_clashes, output_paths
-from stemsep.separation.stems import choose_stems
+from stemsep.separation.stems import ACCOMPANIMENT, choose_stems
 
-__all__ = ["check_plan", "find_inputs"]
+__all__ = ["find_inputs", "plan"]
 
 
-def find_inputs(paths: Iterable[Path], *, output: Path) -> tuple[list[Input], list[ParameterError]]:
+def find_inputs(paths: Iterable[Path], *, output: Path) -> tuple[list[Input], list[StemsepError]]:
     """Return the sound files given by name or lying below given folders, each once.
 
     Args:
         paths: files and folders; folders are searched to any depth, hidden files left out.
-        output: folder of the stems; what lies there is no input.
+        output: folder of the stems; one that lies below a given folder is not searched.
 
     Returns:
-        The inputs, and an error for each folder without a sound file.
+        The inputs, and an error for each path or folder that cannot be looked at or has no sound.
     """
-    found: dict[Path, Input] = {}
-    errors = []
+    found: dict[str, Input] = {}
+    errors: list[StemsepError] = []
     for path in paths:
-        if not path.is_dir():
-            found.setdefault(path.resolve(), Input(path=path))
+        if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name too long
+            found.setdefault(os.path.abspath(path), Input(path=path))  # noqa: PTH100
             continue
-        files = [f for f in _sound_files(path) if output.resolve() not in f.resolve().parents]
+        refused: list[OSError] = []
+        files = list(_sound_files(path, output, refused))
         for file in files:
             folder = file.parent.relative_to(path).as_posix()
-            found.setdefault(file.resolve(), Input(path=file, folder=folder))
-        if not files:
+            found.setdefault(os.path.abspath(file), Input(path=file, folder=folder))  # noqa: PTH100
+        errors += [
+            AudioFileError(f"cannot look into '{e.filename}': {e.strerror}; change its permissions")
+            for e in refused
+        ]
+        if not files and not refused:
             errors.append(
                 ParameterError(f"no sound files in the folder '{path}': give one that has some")
             )
     return list(found.values()), errors
 
 
-def check_plan(
+def plan(
     inputs: Sequence[Input], output: Path, options: OutputConfig, available: Sequence[str]
-) -> None:
-    """Make sure, before any work, that no two inputs write to the same file.
+) -> list[Input]:
+    """Return the inputs to separate, having made sure that no file is written twice or over one.
+
+    Stems of an earlier run that lie among the inputs, found in a folder, are left out.
 
     Args:
-        inputs: the files to separate.
+        inputs: the files found.
         output: folder of the stems.
         options: what to write.
         available: the network's stems.
 
     Raises:
-        ParameterError: two inputs with the same output path (all such pairs are named), or
-            options that do not fit together.
+        ParameterError: two inputs with the same output path (all such pairs are named), a stem
+            that would replace an input, or options that do not fit together.
     """
-    stems = choose_stems(options.stems, available).written
-    planned = {i: list(output_paths(i, output, options, stems).values()) for i in inputs}
+    names = {*available, ACCOMPANIMENT}
+    stems_of_all = {
+        os.path.abspath(path)  # noqa: PTH100
+        for source in inputs
+        for path in output_paths(source, output, options, names).values()
+    }
+    songs = [
+        source
+        for source in inputs
+        if not source.folder or os.path.abspath(source.path) not in stems_of_all  # noqa: PTH100
+    ]
+    written = choose_stems(options.stems, available).written
+    planned = {s: list(output_paths(s, output, options, written).values()) for s in songs}
     clashes = find_clashes(planned)
     if clashes:
         raise ParameterError("; ".join(clashes))
+    return songs
 
 
-def _sound_files(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SOUND_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
+def _sound_files(folder: Path, output: Path, refused: list[OSError]) -> Iterator[Path]:
+    """Yield the sound files below a folder in order; broken links too, to be named as such."""
+    skipped = os.path.realpath(output)
+    for root, folders, files in os.walk(folder, onerror=refused.append):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and os.path.realpath(Path(root, name)) != skipped
+        )
+        for name in sorted(files):
+            if Path(name).suffix.lower() in SOUND_SUFFIXES and not name.startswith("."):
+                yield Path(root, name)

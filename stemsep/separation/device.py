@@ -16,16 +16,18 @@ def available_devices() -> list[str]:
     return [*cuda, *mps, "cpu"]
 
 
-def choose_device(name: str = "auto") -> torch.device:
+def choose_device(name: str | torch.device = "auto") -> torch.device:
     """Return the named device, or the best one for ``"auto"``.
 
     Raises:
         ParameterError: the device is not there; another one is never taken unasked.
     """
-    devices = available_devices()
+    devices, name = available_devices(), str(name)
     if name == "auto":
         return torch.device(devices[0])
-    if name.split(":")[0] not in devices:
+    kind, _, index = name.partition(":")
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if kind not in devices or (index and not (index.isdecimal() and int(index) < count)):
         raise ParameterError(f"no device '{name}' here: choose auto or {', '.join(devices)}")
     return torch.device(name)
 

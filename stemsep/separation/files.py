@@ -73,6 +73,8 @@ def separate_file(
     started = time.monotonic()
     stems = choose_stems(options.stems, separator.stems)
     paths = output_paths(Input(path=path, folder=folder), output, options, stems.written)
+    for parent in {file.parent for file in paths.values()}:
+        remove_leftovers(parent)
     kept = {stem: file for stem, file in paths.items() if os.path.lexists(file)}
     if kept and options.existing == "error":
         raise AudioFileError(
@@ -81,8 +83,6 @@ def separate_file(
         )
     kept = kept if options.existing == "skip" else {}
     wanted = {stem: file for stem, file in paths.items() if stem not in kept}
-    for parent in {file.parent for file in paths.values()}:
-        remove_leftovers(parent)
     if not wanted:
         return FileResult(path=path, written={}, kept=kept)
     with open_audio(path) as reader:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import string
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,7 +22,8 @@ class OutputConfig:
     """What to write of a song, and how.
 
     Args:
-        stems: ``None`` for all of the network's, ``"2"`` for vocals and accompaniment, or names.
+        stems: ``None`` for all of the network's, 2 for vocals and accompaniment, the number of
+            the network's stems, or names (a sequence, or separated by commas).
         format: of the files.
         bit_depth: ``"auto"`` is the input's for integer sound (16 for 8-bit), 16 for lossy and 32
             float for float sound (24 in FLAC, which has no float).
@@ -35,7 +37,7 @@ class OutputConfig:
         ParameterError: an unknown choice, a template with unknown fields or none for the stem.
     """
 
-    stems: str | None = None
+    stems: str | int | Sequence[str] | None = None
     format: Literal["wav", "flac"] = "wav"
     bit_depth: Literal["auto", "16", "24", "32f"] = "auto"
     template: str = "{track}/{stem}.{ext}"
@@ -81,16 +83,15 @@ def output_paths(
     track = source.path.stem
     if not track.strip("."):  # a name such as '...wav' must not climb out of the folder
         track = source.path.name
-    paths = {
-        stem: output
-        / options.template.format(
-            track=track, stem=stem, ext=options.format, folder=source.folder or "."
-        ).lstrip("/")
-        for stem in stems
-    }
+    values = {"track": track, "ext": options.format, "folder": source.folder or "."}
+    paths = {stem: output / options.template.format(stem=stem, **values) for stem in stems}
+    if any(".." in path.relative_to(output).parts for path in paths.values()):
+        raise ParameterError(
+            f"template '{options.template}': '{source.path}' would leave the output folder"
+        )
     if len(set(paths.values())) < len(paths):
         raise ParameterError(f"template '{options.template}': put {{stem}} into it")
-    if source.path.resolve() in {path.resolve() for path in paths.values()}:
+    if os.path.realpath(source.path) in map(os.path.realpath, paths.values()):
         raise ParameterError(
             f"a stem of '{source.path}' would replace it: choose another --output or --template"
         )
@@ -98,10 +99,17 @@ def output_paths(
 
 
 def find_clashes(planned: Mapping[Input, Collection[Path]]) -> list[str]:
-    """Return one line for each pair of inputs that would write to the same file."""
+    """Return one line for each pair of inputs of which one would write over the other's files."""
+    inputs = {os.path.realpath(source.path): source.path for source in planned}
     owner: dict[Path, Path] = {}
     lines = []
     for source, paths in planned.items():
+        over = next((path for path in paths if os.path.realpath(path) in inputs), None)
+        if over is not None:
+            lines.append(
+                f"a stem of '{source.path}' would replace the input '{over}': "
+                "choose another --output or --template"
+            )
         clash = next((path for path in paths if path in owner), None)
         if clash is not None:
             lines.append(
@@ -133,12 +141,14 @@ def resolve_bit_depth(info: AudioInfo, options: OutputConfig) -> int | None:
 
 def _check_template(template: str) -> None:
     try:
-        used = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+        parsed = [part[1:] for part in string.Formatter().parse(template) if part[1] is not None]
     except ValueError as error:
         raise ParameterError(f"template '{template}': {error}") from error
-    unknown = used - set(FIELDS)
-    if unknown:
-        fields = ", ".join(f"{{{name}}}" for name in FIELDS)
-        raise ParameterError(f"template '{template}': no field {{{min(unknown)}}}; use {fields}")
-    if ".." in Path(template).parts:
+    fields = ", ".join(f"{{{name}}}" for name in FIELDS)
+    for name, form, conversion in parsed:
+        if name not in FIELDS:
+            raise ParameterError(f"template '{template}': no field {{{name}}}; use {fields}")
+        if form or conversion:
+            raise ParameterError(f"template '{template}': plain fields only: {fields}")
+    if ".." in Path(template).parts or Path(template).is_absolute():
         raise ParameterError(f"template '{template}': it must stay below the output folder")

@@ -7,9 +7,11 @@ stems that sum to the mixture.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator
+from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
@@ -23,7 +25,7 @@ from stemsep.audio.convert import (
     resample,
     stereo_pairs,
 )
-from stemsep.errors import ParameterError, StemsepError
+from stemsep.errors import ParameterError, StemsepError, WeightsError
 from stemsep.models import MaskNetwork
 from stemsep.separation.chunking import Chunk, ChunkConfig, core_waveform, cut, frames_of
 from stemsep.separation.device import choose_device, choose_precision
@@ -35,6 +37,9 @@ from stemsep.weights.catalog import find_checkpoint
 from stemsep.weights.checkpoint import load_network
 
 __all__ = ["Progress", "Separator"]
+
+MOST_CHANNELS = 1024
+"""As many as a WAV file may have; more means that the axes were swapped."""
 
 Progress = Callable[[float, float | None], None]
 """Called now and then with the seconds of sound that are done, and all of them where known."""
@@ -60,7 +65,7 @@ class Separator:
         self,
         network: MaskNetwork,
         *,
-        device: str = "auto",
+        device: str | torch.device = "auto",
         precision: str = "auto",
         chunks: ChunkConfig | None = None,
     ) -> None:
@@ -84,7 +89,7 @@ class Separator:
         cls,
         name_or_path: str | Path = "default",
         *,
-        device: str = "auto",
+        device: str | torch.device = "auto",
         precision: str = "auto",
         chunks: ChunkConfig | None = None,
     ) -> Separator:
@@ -126,15 +131,16 @@ class Separator:
             name -> float32 of the same shape as ``waveform``, on the CPU.
 
         Raises:
-            ParameterError: no samples, more than two axes, a non-finite sample, or a rate below 1.
+            ParameterError: no samples, more than two axes, integers, a non-finite sample, or a
+                rate below 1.
         """
-        given = torch.as_tensor(waveform).detach().to("cpu", torch.float32)
-        if given.ndim not in (1, 2) or given.numel() == 0:
+        given = _as_array(waveform)
+        if given.ndim not in (1, 2) or given.size == 0:
             raise ParameterError(
-                f"waveform of shape {tuple(given.shape)}: give (channels, samples), not empty"
+                f"waveform of shape {given.shape}: give (channels, samples), not empty"
             )
-        song = given.reshape(-1, given.shape[-1])
-        total = song.shape[-1] / sample_rate if sample_rate > 0 else None
+        _check_rate(sample_rate)
+        song, total = given.reshape(-1, given.shape[-1]), given.shape[-1] / sample_rate
         pieces = list(self.stream([song], sample_rate, progress=progress, total_seconds=total))
         joined = {name: torch.cat([piece[name] for piece in pieces], -1) for name in self.stems}
         return {name: stem.reshape(given.shape) for name, stem in joined.items()}
@@ -208,8 +214,7 @@ class Separator:
         self, blocks: Iterable[Tensor | NDArray[np.floating]], sample_rate: int
     ) -> Iterator[NDArray[np.float32]]:
         """Yield ``(stems, channels, samples)``: pieces of `OUTPUT_SAMPLES`, the last shorter."""
-        if sample_rate < 1:
-            raise ParameterError(f"sample_rate = {sample_rate}: it must be 1 Hz or more")
+        _check_rate(sample_rate)
         checked, mixture = itertools.tee(_checked(blocks, sample_rate))
         counted = _Counted(checked)
         rate = self.config.sample_rate
@@ -236,8 +241,8 @@ class Separator:
             present = torch.stack([chunk.present for chunk in batch])
             pairs = [self._run(pair, present) for pair in windows.unbind(1)]
             for chunk, *stems in zip(batch, *pairs, strict=True):
-                kept = [pair[..., : chunk.length].numpy() for pair in stems if chunk.length]
-                if kept:
+                if chunk.length:  # not one that only fills the batch
+                    kept = [pair[..., : chunk.length].numpy() for pair in stems]
                     yield from_stereo_pairs(kept, channels)  # (stems, channels, samples)
 
     def _run(self, windows: Tensor, present: Tensor) -> Tensor:
@@ -246,8 +251,9 @@ class Separator:
             return self._run_batch(windows, present).cpu()
         except torch.OutOfMemoryError as error:
             if len(windows) == 1:
+                remedy = "" if self.device.type == "cpu" else ", or use --device cpu"
                 raise StemsepError(
-                    f"out of memory on {self.device}: close other programs, or use --device cpu"
+                    f"out of memory on {self.device}: close other programs{remedy}"
                 ) from error
         half = len(windows) // 2
         return torch.cat(
@@ -263,6 +269,8 @@ class Separator:
         magnitude = spectrum.abs().to(self.device, memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             masks = self.network(magnitude).to(home)
+        if not torch.isfinite(torch.view_as_real(masks) if masks.is_complex() else masks).all():
+            raise WeightsError("the network gives values that are not finite: its file is damaged")
         stems = apply_masks(masks, spectrum)
         if self.config.unet.head != "softmax":
             stems = consistent_spectra(stems, spectrum)
@@ -287,10 +295,14 @@ def _checked(
     """Yield blocks as float32 arrays, or say what is wrong with one."""
     channels, done = 0, 0
     for given in blocks:
-        block = np.asarray(given, dtype=np.float32)
+        block = _as_array(given)
         if block.ndim != 2 or (channels and block.shape[0] != channels) or not block.shape[0]:
             wanted = f"({channels or 'channels'}, samples)"
             raise ParameterError(f"a block of shape {block.shape}: all must be {wanted}")
+        if block.shape[0] > MOST_CHANNELS:
+            raise ParameterError(
+                f"{block.shape[0]} channels: give (channels, samples), not (samples, channels)"
+            )
         if not np.isfinite(block).all():
             bad = int(np.argmin(np.isfinite(block).all(axis=0)))
             raise ParameterError(
@@ -298,6 +310,25 @@ def _checked(
             )
         channels, done = block.shape[0], done + block.shape[1]
         yield block
+
+
+def _as_array(given: Tensor | NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return sound from any library as a float32 array."""
+    array = given.detach().cpu().float().numpy() if _is_float(given) else np.asarray(given)
+    if array.dtype.kind != "f":
+        raise ParameterError(
+            f"sound as {array.dtype}: give floating point in [-1, 1] (16-bit integers / 32768)"
+        )
+    return np.ascontiguousarray(array, np.float32)
+
+
+def _is_float(given: object) -> TypeGuard[Tensor]:
+    return isinstance(given, Tensor) and given.is_floating_point()
+
+
+def _check_rate(sample_rate: float) -> None:
+    if not isinstance(sample_rate, Real) or not 1 <= sample_rate < math.inf:
+        raise ParameterError(f"sample_rate = {sample_rate}: it must be a number of 1 Hz or more")
 
 
 def _batches(chunks: Iterable[Chunk], size: int) -> Iterator[list[Chunk]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stemsep.errors import ParameterError
 
-__all__ = ["StemSet", "choose_stems"]
+__all__ = ["ACCOMPANIMENT", "StemSet", "choose_stems"]
 
 ACCOMPANIMENT = "accompaniment"
 
@@ -25,7 +25,7 @@ class StemSet:
     written: tuple[str, ...]
 
 
-def choose_stems(wanted: str | Sequence[str] | None, available: Sequence[str]) -> StemSet:
+def choose_stems(wanted: str | int | Sequence[str] | None, available: Sequence[str]) -> StemSet:
     """Return the set of stems for what a user asked for.
 
     Args:
@@ -37,6 +37,7 @@ def choose_stems(wanted: str | Sequence[str] | None, available: Sequence[str]) -
         ParameterError: a number or name that the network does not have, or a name twice.
     """
     groups: dict[str, tuple[int, ...]] = {name: (index,) for index, name in enumerate(available)}
+    wanted = str(wanted) if isinstance(wanted, int) else wanted
     if wanted is None or wanted == str(len(available)):
         return StemSet(groups=groups, written=tuple(available))
     names = [n.strip() for n in wanted.split(",")] if isinstance(wanted, str) else list(wanted)
@@ -46,8 +47,8 @@ def choose_stems(wanted: str | Sequence[str] | None, available: Sequence[str]) -
         rest = tuple(index for index, name in enumerate(available) if name != "vocals")
         groups = {"vocals": groups["vocals"], ACCOMPANIMENT: rest}
     unknown = [name for name in names if name not in groups]
-    if unknown or len(set(names)) != len(names):
-        problem = f"no stem '{unknown[0]}'" if unknown else f"a stem twice in '{','.join(names)}'"
+    if not names or unknown or len(set(names)) != len(names):
+        problem = f"no stem '{unknown[0]}'" if unknown else f"no or equal stems in {names}"
         choices = [*available, *([ACCOMPANIMENT] if "vocals" in available else [])]
         raise ParameterError(
             f"{problem}: this model has {', '.join(choices)} "

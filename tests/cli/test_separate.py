@@ -100,6 +100,9 @@ def test_existing_stems_fail_without_a_word_from_the_user(folder, capsys):
         (["--template", "{artist}.wav"], "no field {artist}"),
         (["--template", "all.wav"], "put {stem} into it"),
         (["--precision", "int4"], "not one of"),
+        (["--device", "cpu:x"], "no device 'cpu:x' here"),
+        (["--threads", "0"], "not in the range"),
+        ([""], "an argument is empty"),
     ],
 )
 def test_options_that_do_not_fit_are_wrong_usage(folder, capsys, arguments, message):
@@ -136,9 +139,31 @@ def test_a_model_that_is_none_is_one_line(folder, capsys, model):
     assert model in errors
 
 
-def test_debug_shows_the_traceback(folder):
-    with pytest.raises(OSError, match=r"missing\.wav"):
-        separate("missing.wav", "--debug")
+def test_debug_shows_the_traceback_and_goes_on(folder, capsys):
+    assert separate("missing.wav", song("song.wav"), "--debug") == 1
+    assert "Traceback" in capsys.readouterr().err
+    assert len(written()) == 4
+
+
+def test_a_folder_with_a_leading_dash_is_a_folder(folder):
+    song("-live/song.wav")
+    assert separate("-live") == 0
+    assert len(written()) == 4
+
+
+def test_an_error_always_names_its_song(folder, capsys):
+    song("nine.wav", noise(channels=9))
+    assert separate("nine.wav", "--format", "flac") == 1
+    assert "'nine.wav': FLAC cannot hold 9 channels" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("output", ["file", "file/below", "a" * 300])
+def test_an_output_that_cannot_be_made_is_one_line(folder, capsys, output):
+    Path("file").touch()
+    assert separate(song("song.wav"), "-o", output) in (1, 2)
+    errors = capsys.readouterr().err
+    assert "internal error" not in errors
+    assert "Traceback" not in errors
 
 
 def test_a_cut_file_is_separated_with_a_warning(folder, capsys):

@@ -1,3 +1,4 @@
+import math
 import os
 import subprocess
 import sys
@@ -182,6 +183,24 @@ def test_a_cut_file_is_separated_as_far_as_it_goes(tmp_path):
     result = SEPARATOR.separate_file(song, tmp_path / "o")
     assert result.missing_seconds == pytest.approx(2.5, abs=0.01)
     assert soundfile.info(result.written["bass"]).frames == 60_000
+
+
+def test_a_cut_ogg_is_told_though_not_by_how_much(tmp_path):
+    song = write(tmp_path / "song.ogg", noise(samples=80_000), format="OGG", subtype="VORBIS")
+    assert SEPARATOR.separate_file(song, tmp_path / "whole").missing_seconds == 0
+    song.write_bytes(song.read_bytes()[: song.stat().st_size // 2])
+    assert math.isnan(SEPARATOR.separate_file(song, tmp_path / "cut").missing_seconds)
+
+
+def test_leftovers_are_removed_though_the_run_then_fails(tmp_path):
+    song = write(tmp_path / "song.wav", noise())
+    folder = tmp_path / "o" / "song"
+    folder.mkdir(parents=True)
+    (folder / ".stemsep-0123456789ab.part").write_bytes(b"half a stem")
+    (folder / "bass.wav").write_bytes(b"mine")
+    with pytest.raises(AudioFileError, match="is there already"):
+        SEPARATOR.separate_file(song, tmp_path / "o")
+    assert [p.name for p in folder.iterdir()] == ["bass.wav"]
 
 
 def test_leftovers_of_a_killed_run_are_removed_by_the_next(tmp_path):

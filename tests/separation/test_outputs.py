@@ -4,7 +4,7 @@ import pytest
 
 from stemsep.audio import AudioInfo
 from stemsep.errors import ParameterError
-from stemsep.separation.batch import check_plan, find_inputs
+from stemsep.separation.batch import find_inputs, plan
 from stemsep.separation.outputs import Input, OutputConfig, output_paths, resolve_bit_depth
 from tests.networks import STEMS
 
@@ -51,11 +51,21 @@ def test_no_name_climbs_out_of_the_folder(name):
         ("{stem", "template '{stem'"),
         ("../{stem}.wav", "must stay below"),
         ("{}/{stem}.wav", r"no field \{\}"),
+        ("/{stem}.wav", "must stay below"),
+        ("{track:{x}}/{stem}.wav", "plain fields only"),
+        ("{stem!r}.wav", "plain fields only"),
     ],
 )
 def test_a_template_that_cannot_work_is_refused(template, message):
     with pytest.raises(ParameterError, match=message):
         OutputConfig(template=template)
+
+
+def test_no_folder_climbs_out_of_the_output():
+    with pytest.raises(ParameterError, match="would leave the output folder"):
+        paths("song.wav", template=".{folder}/{stem}.wav")
+    with pytest.raises(ParameterError, match="would leave the output folder"):
+        paths("song.wav", folder="../..", template="{folder}/{stem}.wav")
 
 
 def test_a_template_without_stem_is_refused():
@@ -113,8 +123,8 @@ def test_bit_depth_follows_the_input(bit_depth, lossy, format, asked, expected):
 def test_two_inputs_with_the_same_output_are_both_named():
     inputs = [Input(path=Path(name)) for name in ("a/song.wav", "b/other.wav", "b/song.mp3")]
     with pytest.raises(ParameterError, match=r"'a/song.wav' and 'b/song.mp3' would both"):
-        check_plan(inputs, OUT, OutputConfig(), STEMS)
-    check_plan(inputs[:2], OUT, OutputConfig(), STEMS)
+        plan(inputs, OUT, OutputConfig(), STEMS)
+    plan(inputs[:2], OUT, OutputConfig(), STEMS)
 
 
 def test_a_folder_is_searched_to_any_depth(tmp_path):
@@ -134,3 +144,40 @@ def test_a_folder_without_sound_is_an_error_and_a_file_is_taken_as_it_is(tmp_pat
     found, errors = find_inputs([tmp_path, Path("song.xyz")], output=tmp_path / "out")
     assert [i.path for i in found] == [Path("song.xyz")]
     assert str(tmp_path) in str(errors[0])
+
+
+@pytest.mark.parametrize("output", [".", "album", "album/stems", "elsewhere"])
+def test_stems_of_an_earlier_run_are_no_songs(tmp_path, monkeypatch, output):
+    monkeypatch.chdir(tmp_path)
+    for name in ("album/song.wav", f"{output}/song/vocals.wav", f"{output}/song/drums.wav"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+    found, errors = find_inputs([Path("album"), Path(output)], output=Path(output))
+    songs = plan(found, Path(output), OutputConfig(), STEMS)
+    assert {str(i.path) for i in songs} == {"album/song.wav"}
+    assert not errors or output == "elsewhere"
+
+
+def test_no_stem_replaces_another_input():
+    inputs = [Input(path=Path("song.wav")), Input(path=OUT / "song" / "vocals.wav")]
+    with pytest.raises(ParameterError, match=r"'song.wav' would replace the input '.*vocals.wav'"):
+        plan(inputs, OUT, OutputConfig(existing="overwrite"), STEMS)
+
+
+def test_odd_paths_are_left_for_the_reader_to_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("loop.wav").symlink_to("loop.wav")
+    Path("album").mkdir()
+    Path("album/broken.wav").symlink_to("nowhere.wav")
+    names = ["n" * 300 + ".wav", "loop.wav", "album"]
+    found, errors = find_inputs(map(Path, names), output=OUT)
+    assert [i.path.name for i in found] == [names[0], "loop.wav", "broken.wav"]
+    assert not errors
+
+
+def test_two_names_of_one_file_are_two_songs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a.wav").touch()
+    Path("b.wav").symlink_to("a.wav")
+    found, _ = find_inputs([Path("a.wav"), Path("b.wav"), Path("./a.wav")], output=OUT)
+    assert [i.path.name for i in found] == ["a.wav", "b.wav"]

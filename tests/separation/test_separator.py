@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stemsep import Separator
-from stemsep.errors import ParameterError, StemsepError
+from stemsep.errors import ParameterError, StemsepError, WeightsError
 from stemsep.separation.chunking import ChunkConfig
 from tests.networks import STEMS, tiny_network
 
@@ -173,9 +173,49 @@ def test_blocks_with_different_channels_are_refused():
         list(SEPARATOR.stream([song(100), song(100, channels=1)], RATE))
 
 
-def test_a_rate_below_one_is_refused():
-    with pytest.raises(ParameterError, match="sample_rate = 0"):
-        SEPARATOR.separate(song(10), 0)
+@pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf"), "44100", None])
+def test_a_rate_that_is_none_is_refused(rate):
+    with pytest.raises(ParameterError, match="sample_rate = "):
+        SEPARATOR.separate(song(10), rate)
+    with pytest.raises(ParameterError, match="sample_rate = "):
+        list(SEPARATOR.stream([song(10)], rate))
+
+
+@pytest.mark.parametrize("dtype", [torch.int16, torch.bool, torch.complex64])
+def test_sound_that_is_not_floating_point_is_refused(dtype):
+    with pytest.raises(ParameterError, match="give floating point"):
+        SEPARATOR.separate(torch.zeros(2, 100, dtype=dtype), RATE)
+
+
+def test_swapped_axes_are_refused():
+    with pytest.raises(ParameterError, match=r"not \(samples, channels\)"):
+        SEPARATOR.separate(song(5000).T, RATE)
+
+
+def test_arrays_and_tensors_of_all_kinds_come_in():
+    waveform = song(1000)
+    expected = SEPARATOR.separate(waveform, RATE)["vocals"]
+    read_only = waveform.numpy().copy()
+    read_only.flags.writeable = False
+    kinds = [
+        waveform.clone().requires_grad_(),
+        waveform.flip(-1).numpy()[:, ::-1],
+        waveform.numpy().astype(">f4"),
+        np.asfortranarray(waveform.numpy()),
+        read_only,
+    ]
+    for kind in kinds:
+        assert torch.equal(SEPARATOR.separate(kind, RATE)["vocals"], expected)
+        (piece,) = SEPARATOR.stream([kind], RATE)
+        assert torch.equal(piece["vocals"], expected)
+
+
+def test_a_network_that_gives_no_numbers_is_an_error():
+    broken = tiny_network()
+    with torch.no_grad():
+        broken.unet.head.weight.fill_(float("nan"))
+    with pytest.raises(WeightsError, match="not finite"):
+        Separator(broken, device="cpu", chunks=CHUNKS).separate(song(100), RATE)
 
 
 @pytest.mark.parametrize(("core", "context"), [(33, 8), (32, 7), (32, 2)])
@@ -217,8 +257,10 @@ def test_out_of_memory_with_one_chunk_says_what_to_do():
 
 
 def test_a_device_that_is_not_there_is_refused():
-    with pytest.raises(ParameterError, match="no device 'tpu' here"):
-        Separator(tiny_network(), device="tpu")
+    for name in ("tpu", "cpu:x", "cpu:3", "cuda:99"):
+        with pytest.raises(ParameterError, match=f"no device '{name}' here"):
+            Separator(tiny_network(), device=name)
+    assert Separator(tiny_network(), device=torch.device("cpu")).device.type == "cpu"
     with pytest.raises(ParameterError, match="precision 'int4'"):
         Separator(tiny_network(), device="cpu", precision="int4")
 

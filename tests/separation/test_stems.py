@@ -6,14 +6,14 @@ from stemsep.separation.stems import choose_stems
 FOUR = ("vocals", "drums", "bass", "other")
 
 
-@pytest.mark.parametrize("wanted", [None, "4"])
+@pytest.mark.parametrize("wanted", [None, "4", 4])
 def test_all_stems_by_default(wanted):
     stems = choose_stems(wanted, FOUR)
     assert stems.written == FOUR
     assert stems.groups == {"vocals": (0,), "drums": (1,), "bass": (2,), "other": (3,)}
 
 
-@pytest.mark.parametrize("wanted", ["2", "vocals,accompaniment", ["vocals", "accompaniment"]])
+@pytest.mark.parametrize("wanted", ["2", 2, "vocals,accompaniment", ["vocals", "accompaniment"]])
 def test_two_stems_are_vocals_and_the_rest(wanted):
     stems = choose_stems(wanted, FOUR)
     assert stems.written == ("vocals", "accompaniment")
@@ -30,7 +30,7 @@ def test_names_choose_and_the_rest_still_takes_part():
     assert sorted(index for group in stems.groups.values() for index in group) == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("wanted", ["guitar", "3", "drums,accompaniment", "drums,drums", ""])
+@pytest.mark.parametrize("wanted", ["guitar", "3", "drums,accompaniment", "drums,drums", "", ()])
 def test_what_the_model_does_not_have_is_named(wanted):
     with pytest.raises(ParameterError, match="this model has vocals, drums, bass, other"):
         choose_stems(wanted, FOUR)
