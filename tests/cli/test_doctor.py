@@ -28,9 +28,10 @@ def test_a_healthy_installation(quick, capsys):
 
 @pytest.mark.filterwarnings("ignore")
 def test_what_does_not_work_is_named(quick, monkeypatch, capsys):
-    monkeypatch.setattr(
-        doctor, "find_checkpoint", lambda name: (_ for _ in ()).throw(OSError(name))
-    )
+    def broken():
+        raise ImportError("no such thing")
+
+    monkeypatch.setattr(doctor, "_model", broken)
     assert main(["doctor"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if line.startswith("FAILED")] == [
