@@ -7,6 +7,7 @@ Run by `.ci/run` in a clean environment, outside the checkout.
 
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -23,7 +24,7 @@ def encode(path: Path, codec: str, waveform: np.ndarray, rate: int) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, layout="stereo")
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(waveform), "fltp", "stereo")
-        frame.sample_rate = rate
+        frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
         resampler = av.AudioResampler(stream.format, "stereo", rate, stream.frame_size)
         for piece in [*resampler.resample(frame), *resampler.resample(None)]:
             container.mux(stream.encode(piece))
