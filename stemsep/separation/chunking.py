@@ -25,7 +25,7 @@ from stemsep.dsp import STFTConfig, n_frames
 from stemsep.dsp.stft import analyse, synthesise, window_energy
 from stemsep.errors import ParameterError
 
-__all__ = ["Chunk", "ChunkConfig", "core_waveform", "cut", "frames_of"]
+__all__ = ["Chunk", "ChunkConfig", "core_waveform", "cut", "frames_of", "hold_ends"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +125,27 @@ def frames_of(windows: Tensor, present: Tensor, stft: STFTConfig) -> Tensor:
         ``(batch, channels, freq, frames)``, complex.
     """
     return analyse(windows, stft) * present[:, None, None, :]
+
+
+def hold_ends(magnitude: Tensor, present: Tensor) -> Tensor:
+    """Return magnitudes whose absent frames repeat the song's first or last one.
+
+    Networks learn from excerpts out of the middle of songs: silence before the first frame would
+    be new to them, and cost 0.05 to 0.1 dB on songs of seven seconds.
+
+    Args:
+        magnitude: ``(batch, channels, freq, frames)``.
+        present: ``(batch, frames)``.
+    """
+    if present.all():
+        return magnitude
+    number = torch.arange(present.shape[-1], device=present.device)
+    held = []
+    for chunk, row in zip(magnitude, present, strict=True):
+        inside = row.nonzero()
+        ends = (int(inside.min()), int(inside.max())) if len(inside) else (0, len(row) - 1)
+        held.append(chunk[..., number.clamp(*ends)])
+    return torch.stack(held)
 
 
 def core_waveform(stems: Tensor, present: Tensor, stft: STFTConfig, config: ChunkConfig) -> Tensor:

@@ -27,7 +27,14 @@ from stemsep.audio.convert import (
 )
 from stemsep.errors import ParameterError, StemsepError, WeightsError
 from stemsep.models import MaskNetwork
-from stemsep.separation.chunking import Chunk, ChunkConfig, core_waveform, cut, frames_of
+from stemsep.separation.chunking import (
+    Chunk,
+    ChunkConfig,
+    core_waveform,
+    cut,
+    frames_of,
+    hold_ends,
+)
 from stemsep.separation.device import choose_device, choose_precision
 from stemsep.separation.files import FileResult, separate_file
 from stemsep.separation.masking import apply_masks, consistent_spectra
@@ -266,7 +273,8 @@ class Separator:
         home = torch.device("cpu") if self.device.type == "mps" else self.device
         present = present.to(home)
         spectrum = frames_of(windows.to(home), present, self.config.stft)
-        magnitude = spectrum.abs().to(self.device, memory_format=torch.channels_last)
+        magnitude = hold_ends(spectrum.abs(), present)
+        magnitude = magnitude.to(self.device, memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             masks = self.network(magnitude).to(home)
         if not torch.isfinite(torch.view_as_real(masks) if masks.is_complex() else masks).all():

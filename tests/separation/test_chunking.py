@@ -5,7 +5,14 @@ from hypothesis import strategies as st
 
 from stemsep.dsp import STFTConfig, stft
 from stemsep.errors import ParameterError
-from stemsep.separation.chunking import Chunk, ChunkConfig, core_waveform, cut, frames_of
+from stemsep.separation.chunking import (
+    Chunk,
+    ChunkConfig,
+    core_waveform,
+    cut,
+    frames_of,
+    hold_ends,
+)
 
 STFT = STFTConfig(n_fft=64, hop_length=16)
 CHUNKS = ChunkConfig(core_frames=8, context_frames=4)
@@ -97,3 +104,11 @@ def test_nothing_in_gives_no_chunks():
 def test_a_size_below_one_is_refused():
     with pytest.raises(ParameterError, match="context_frames = 0"):
         ChunkConfig(context_frames=0)
+
+
+def test_the_ends_of_a_song_are_held():
+    magnitude = torch.arange(6.0).repeat(3, 1, 1, 1)
+    present = torch.tensor([[0, 0, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0], [0, 0, 0, 0, 0, 0]])
+    held = hold_ends(magnitude, present.float())
+    assert held[:, 0, 0].tolist() == [[2, 2, 2, 3, 4, 5], [0, 1, 2, 3, 3, 3], [0, 1, 2, 3, 4, 5]]
+    assert hold_ends(magnitude, torch.ones(3, 6)) is magnitude
