@@ -8,7 +8,13 @@ from pathlib import Path
 
 from stemsep.audio.formats import SOUND_SUFFIXES
 from stemsep.errors import AudioFileError, ParameterError, StemsepError
-from stemsep.separation.outputs import Input, OutputConfig, find_clashes, output_paths
+from stemsep.separation.outputs import (
+    Input,
+    OutputConfig,
+    find_clashes,
+    output_paths,
+    stem_paths,
+)
 from stemsep.separation.stems import ACCOMPANIMENT, choose_stems
 
 __all__ = ["find_inputs", "plan"]
@@ -67,7 +73,7 @@ def plan(
     stems_of_all = {
         os.path.abspath(path)  # noqa: PTH100
         for source in inputs
-        for path in output_paths(source, output, options, names).values()
+        for path in stem_paths(source, output, options, names).values()
     }
     songs = [
         source

@@ -12,7 +12,14 @@ from typing import Literal
 from stemsep.audio import AudioInfo, check_writable
 from stemsep.errors import ParameterError
 
-__all__ = ["Input", "OutputConfig", "find_clashes", "output_paths", "resolve_bit_depth"]
+__all__ = [
+    "Input",
+    "OutputConfig",
+    "find_clashes",
+    "output_paths",
+    "resolve_bit_depth",
+    "stem_paths",
+]
 
 FIELDS = ("track", "stem", "ext", "folder")
 
@@ -72,13 +79,13 @@ class Input:
     folder: str = ""
 
 
-def output_paths(
+def stem_paths(
     source: Input, output: Path, options: OutputConfig, stems: Iterable[str]
 ) -> dict[str, Path]:
-    """Return stem -> file that the stems of an input are written to.
+    """Return stem -> file that the template gives for the stems of an input.
 
     Raises:
-        ParameterError: two stems would go to the same file, or one to the input itself.
+        ParameterError: a file would lie outside ``output``.
     """
     track = source.path.stem
     if not track.strip("."):  # a name such as '...wav' must not climb out of the folder
@@ -89,6 +96,19 @@ def output_paths(
         raise ParameterError(
             f"template '{options.template}': '{source.path}' would leave the output folder"
         )
+    return paths
+
+
+def output_paths(
+    source: Input, output: Path, options: OutputConfig, stems: Iterable[str]
+) -> dict[str, Path]:
+    """Return stem -> file that the stems of an input are written to.
+
+    Raises:
+        ParameterError: a file would lie outside ``output``, two stems would go to the same file,
+            or one to the input itself.
+    """
+    paths = stem_paths(source, output, options, stems)
     if len(set(paths.values())) < len(paths):
         raise ParameterError(f"template '{options.template}': put {{stem}} into it")
     if os.path.realpath(source.path) in map(os.path.realpath, paths.values()):

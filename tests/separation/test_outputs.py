@@ -181,3 +181,16 @@ def test_two_names_of_one_file_are_two_songs(tmp_path, monkeypatch):
     Path("b.wav").symlink_to("a.wav")
     found, _ = find_inputs([Path("a.wav"), Path("b.wav"), Path("./a.wav")], output=OUT)
     assert [i.path.name for i in found] == ["a.wav", "b.wav"]
+
+
+def test_only_the_stems_that_were_asked_for_are_planned():
+    inputs = [Input(path=Path("accompaniment.wav"))]
+    for template in ("{track} vocals.{ext}", "{stem}.{ext}"):
+        options = OutputConfig(stems="vocals", template=template)
+        assert plan(inputs, Path(), options, STEMS) == inputs
+
+
+def test_stems_of_an_earlier_run_beside_their_song_are_no_songs():
+    inputs = [Input(path=Path("album", name), folder=".") for name in ("song.wav", "vocals.wav")]
+    options = OutputConfig(template="{stem}.{ext}")
+    assert plan(inputs, Path("album"), options, STEMS) == inputs[:1]
