@@ -22,13 +22,9 @@ from stemsep import Separator
 from stemsep.data.musdb import VALID_TRACKS, read_stem_files
 from stemsep.data.track import STEMS, Track
 from stemsep.dsp import STFTConfig, istft, stft
-from stemsep.evaluation.sdr import median_frame_sdr, track_sdr
+from stemsep.evaluation.sdr import mean_scores
 
 Estimator = Callable[[Track], NDArray[np.float32]]
-
-
-def references(track: Track) -> NDArray[np.float32]:
-    return np.stack([track.excerpt(stem, 0, track.samples) for stem in STEMS])
 
 
 def quarter(track: Track) -> NDArray[np.float32]:
@@ -37,7 +33,7 @@ def quarter(track: Track) -> NDArray[np.float32]:
 
 def ideal_mask(track: Track) -> NDArray[np.float32]:
     config = STFTConfig(n_fft=4096, hop_length=1024)
-    magnitude = stft(torch.from_numpy(references(track)), config).abs()
+    magnitude = stft(torch.from_numpy(track.whole(STEMS)), config).abs()
     masks = magnitude / (magnitude.sum(0) + 1e-10)
     masked = masks * stft(torch.from_numpy(track.mixture), config)
     return istft(masked, config, length=track.samples).numpy()
@@ -53,14 +49,8 @@ def network(separator: Separator) -> Estimator:
 
 def score(tracks: list[Track], estimator: Estimator) -> dict[str, dict[str, float]]:
     """Return measure -> stem -> dB: median of medians (museval SDR), mean (uSDR)."""
-    pairs = [{"estimate": estimator(t), "reference": references(t)} for t in tracks]
-    rates = [t.sample_rate for t in tracks]
-    framewise = [
-        median_frame_sdr(**pair, sample_rate=rate) for pair, rate in zip(pairs, rates, strict=True)
-    ]
-    museval = np.nanmedian(framewise, axis=0)
-    whole = np.mean([track_sdr(**pair) for pair in pairs], axis=0)
-    return {"museval SDR": with_mean(museval), "uSDR": with_mean(whole)}
+    results = mean_scores((estimator(t), t.whole(STEMS), t.sample_rate) for t in tracks)
+    return {measure: with_mean(values) for measure, values in results.items()}
 
 
 def with_mean(values: NDArray[np.float64]) -> dict[str, float]:

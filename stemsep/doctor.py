@@ -7,9 +7,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from stemsep import __version__
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,7 +74,7 @@ def run_checks() -> Iterator[Check]:
 
 def _stemsep() -> Outcome:
     values = {
-        "stemsep": version("stemsep"),
+        "stemsep": __version__,
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
     }

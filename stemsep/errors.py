@@ -1,8 +1,14 @@
-"""The errors that stemsep raises on purpose, one small tree.
+"""The errors that stemsep raises on purpose, one small tree, and the check that all options share.
 
 Each message is one line: what failed, which file or field with its value, and what to do.
 The command line prints that line and sets the exit status; a program catches ``StemsepError``.
 """
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Literal, get_args, get_origin, get_type_hints
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = [
     "AudioFileError",
@@ -11,6 +17,7 @@ __all__ = [
     "RecipeError",
     "StemsepError",
     "WeightsError",
+    "check_choices",
 ]
 
 
@@ -36,3 +43,17 @@ class WeightsError(StemsepError, ValueError):
 
 class DatasetError(StemsepError, ValueError):
     """Training or evaluation data is missing or does not fit together."""
+
+
+def check_choices(config: "DataclassInstance") -> None:
+    """Make sure that each field annotated as a ``Literal`` has one of its values.
+
+    Raises:
+        ParameterError: it has another; the message lists the valid ones.
+    """
+    hints = get_type_hints(type(config))
+    for field in fields(config):
+        if get_origin(hints[field.name]) is Literal:
+            value, choices = getattr(config, field.name), get_args(hints[field.name])
+            if value not in choices:
+                raise ParameterError(f"{field.name} = {value!r}: choose from {', '.join(choices)}")

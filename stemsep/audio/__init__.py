@@ -5,8 +5,8 @@ Next stage: `stemsep.dsp` (waveform -> spectrum).
 """
 
 from stemsep.audio.atomic import partial_file, remove_leftovers
-from stemsep.audio.blocks import BLOCK_SAMPLES, fit_length, reblock
-from stemsep.audio.convert import from_stereo_pairs, resample, stereo_pairs, to_float
+from stemsep.audio.blocks import BLOCK_SAMPLES, first_non_finite, fit_length, reblock
+from stemsep.audio.convert import from_stereo_pairs, resample, stereo_pairs, to_float, to_steps
 from stemsep.audio.formats import readable_formats, writable_formats
 from stemsep.audio.info import AudioInfo, Block
 from stemsep.audio.read import AudioReader, open_audio, read_audio, read_info, read_streams
@@ -20,6 +20,7 @@ __all__ = [
     "Block",
     "OutputFormat",
     "check_writable",
+    "first_non_finite",
     "fit_length",
     "from_stereo_pairs",
     "open_audio",
@@ -34,5 +35,6 @@ __all__ = [
     "resample",
     "stereo_pairs",
     "to_float",
+    "to_steps",
     "writable_formats",
 ]

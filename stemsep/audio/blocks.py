@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stemsep.errors import ParameterError
 
-__all__ = ["BLOCK_SAMPLES", "fit_length", "reblock"]
+__all__ = ["BLOCK_SAMPLES", "first_non_finite", "fit_length", "reblock"]
 
 BLOCK_SAMPLES = 65536
 """Samples per block wherever blocks have one size: 1.5 s of music, 512 KiB of stereo."""
 
 Sample = TypeVar("Sample", bound=np.generic)
+
+
+def first_non_finite(block: NDArray[Any]) -> int | None:
+    """Return the index of the first sample that is NaN or infinite in a channel; None if none is.
+
+    Args:
+        block: ``(channels, samples)``.
+    """
+    finite = np.isfinite(block).all(axis=0)
+    return None if finite.all() else int(np.argmin(finite))
 
 
 def reblock(blocks: Iterable[NDArray[Sample]], samples: int) -> Iterator[NDArray[Sample]]:

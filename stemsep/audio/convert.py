@@ -21,6 +21,7 @@ __all__ = [
     "resample",
     "stereo_pairs",
     "to_float",
+    "to_steps",
 ]
 
 FULL_SCALE = float(2**31)
@@ -35,6 +36,26 @@ def to_float(block: Block) -> NDArray[np.float32]:
         # A power of two: the one rounding is that of int32 to float32.
         return block.astype(np.float32) / np.float32(FULL_SCALE)
     return block.astype(np.float32, copy=False)
+
+
+def to_steps(block: Block, bit_depth: int) -> tuple[NDArray[np.int32], int]:
+    """Return the block as integer sample values, and how many samples were out of their range.
+
+    Integer sound of up to ``bit_depth`` bits converts exactly; what is finer is rounded.
+
+    Args:
+        block: ``(channels, samples)``: int32 with full scale 2^31, or float32 in [-1, 1] nominal.
+        bit_depth: of the result, whose values go from -2^(bit_depth - 1) to one below its opposite;
+            float samples beyond that are limited, and counted.
+    """
+    high = 2 ** (bit_depth - 1)
+    if block.dtype == np.int32:
+        shift = 32 - bit_depth
+        steps = (block.astype(np.int64) + (1 << shift >> 1)) >> shift
+        return np.minimum(steps, high - 1).astype(np.int32), 0
+    scaled = np.rint(block.astype(np.float64) * high)
+    beyond = int(np.count_nonzero((scaled < -high) | (scaled > high)))
+    return np.clip(scaled, -high, high - 1).astype(np.int32), beyond
 
 
 def resample(

@@ -14,7 +14,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from stemsep.audio.blocks import BLOCK_SAMPLES, reblock
+from stemsep.audio.blocks import BLOCK_SAMPLES, first_non_finite, reblock
 from stemsep.audio.convert import to_float
 from stemsep.audio.info import AudioInfo, Block, OpenedAudio
 from stemsep.audio.libav import open_libav, read_all_streams
@@ -189,9 +189,9 @@ def _cannot_read(path: Path, error: Exception) -> AudioFileError:
 
 
 def _check_finite(block: Block, *, offset: int, info: AudioInfo) -> None:
-    if block.dtype == np.int32 or np.isfinite(block).all():
+    first = None if block.dtype == np.int32 else first_non_finite(block)
+    if first is None:
         return
-    first = int(np.argmin(np.isfinite(block).all(axis=0)))
     seconds = (offset + first) / info.sample_rate
     raise AudioFileError(
         f"cannot read '{info.path}': it has a non-finite sample (NaN or infinity) at "

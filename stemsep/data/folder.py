@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from stemsep.audio.convert import to_steps
 from stemsep.audio.formats import SOUND_SUFFIXES
 from stemsep.audio.read import read_audio
 from stemsep.data.track import STEMS, Track
@@ -86,5 +87,5 @@ def _read_track(folder: Path, stems: Collection[str]) -> Track | None:
 def _to_int16(waveform: NDArray[np.float32], samples: int) -> NDArray[np.int16]:
     stereo = np.broadcast_to(waveform[:2], (2, waveform.shape[1]))
     padded = np.zeros((2, samples), np.int16)
-    padded[:, : stereo.shape[1]] = np.clip(np.rint(stereo * 32768), -32768, 32767)
+    padded[:, : stereo.shape[1]] = to_steps(stereo, 16)[0]
     return padded

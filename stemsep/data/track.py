@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -42,3 +42,7 @@ class Track:
         piece = self.stems[stem][:, start : start + samples]
         result[:, : piece.shape[1]] = piece
         return result / np.float32(32768) if piece.dtype == np.int16 else result
+
+    def whole(self, stems: Sequence[str]) -> NDArray[np.float32]:
+        """Return ``(stems, 2, samples)``: all of the named stems, float32 in [-1, 1]."""
+        return np.stack([self.excerpt(stem, 0, self.samples) for stem in stems])

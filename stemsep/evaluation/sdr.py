@@ -6,12 +6,14 @@ of the 2021 challenge).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from stemsep.errors import ParameterError
 
-__all__ = ["frame_sdr", "median_frame_sdr", "track_sdr"]
+__all__ = ["frame_sdr", "mean_scores", "median_frame_sdr", "track_sdr"]
 
 
 def frame_sdr(
@@ -85,6 +87,27 @@ def track_sdr(
     energy = (truth**2).sum(axis=(1, 2))
     error = ((truth - guess) ** 2).sum(axis=(1, 2))
     return np.asarray(10 * np.log10((energy + 1e-7) / (error + 1e-7)))
+
+
+def mean_scores(
+    tracks: Iterable[tuple[NDArray[np.floating], NDArray[np.floating], int]],
+) -> dict[str, NDArray[np.float64]]:
+    """Return both conventions over a set of tracks, per stem, in dB.
+
+    Args:
+        tracks: of each its estimate and its reference ``(stems, channels, samples)``, and Hz.
+
+    Returns:
+        ``"museval SDR"``: the median over tracks of `median_frame_sdr`; ``"uSDR"``: the mean over
+        tracks of `track_sdr`. Each ``(stems,)``.
+    """
+    medians, whole = [], []
+    for estimate, reference, sample_rate in tracks:
+        medians.append(
+            median_frame_sdr(estimate=estimate, reference=reference, sample_rate=sample_rate)
+        )
+        whole.append(track_sdr(estimate=estimate, reference=reference))
+    return {"museval SDR": np.nanmedian(medians, axis=0), "uSDR": np.mean(whole, axis=0)}
 
 
 def _frames(waveform: NDArray[np.floating], length: int) -> NDArray[np.float64]:

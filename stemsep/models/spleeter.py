@@ -16,13 +16,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stemsep.errors import ParameterError
+from stemsep.errors import ParameterError, check_choices
 
 __all__ = ["SPLEETER_MODELS", "Spleeter", "SpleeterConfig"]
 
@@ -58,14 +58,7 @@ class SpleeterConfig:
         object.__setattr__(self, "stems", tuple(self.stems))
         if not self.stems or len(set(self.stems)) != len(self.stems):
             raise ParameterError(f"stems = {self.stems}: give one or more, each with its own name")
-        for name, choices in (
-            ("encoder_activation", get_args(Activation)),
-            ("decoder_activation", get_args(Activation)),
-            ("head", get_args(Head)),
-        ):
-            if getattr(self, name) not in choices:
-                value = getattr(self, name)
-                raise ParameterError(f"{name} = {value!r}: choose from {', '.join(choices)}")
+        check_choices(self)
 
 
 SPLEETER_MODELS = {

@@ -16,14 +16,14 @@ Image Segmentation", MICCAI 2015 (arXiv 1505.04597).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Literal, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stemsep.errors import ParameterError
+from stemsep.errors import ParameterError, check_choices
 from stemsep.models.blocks import BLOCKS, Downsample, Upsample, fit_to
 
 __all__ = ["UNet", "UNetConfig"]
@@ -82,7 +82,7 @@ class UNetConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
-        _check_choices(self)
+        check_choices(self)
         for name in ("in_channels", "out_channels", "norm_groups", "subbands", "tdf_factor"):
             if getattr(self, name) < 1:
                 raise ParameterError(f"{name} = {getattr(self, name)}: it must be 1 or more")
@@ -104,15 +104,6 @@ class UNetConfig:
     def levels(self) -> int:
         """Number of levels, the top one included."""
         return len(self.channels)
-
-
-def _check_choices(config: UNetConfig) -> None:
-    hints = get_type_hints(type(config))
-    for field in fields(config):
-        if get_origin(hints[field.name]) is Literal:
-            value, choices = getattr(config, field.name), get_args(hints[field.name])
-            if value not in choices:
-                raise ParameterError(f"{field.name} = {value!r}: choose from {', '.join(choices)}")
 
 
 class UNet(nn.Module):

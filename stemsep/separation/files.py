@@ -15,7 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stemsep.audio import AudioInfo, AudioWriter, open_audio, open_writer, reblock, to_float
+from stemsep.audio import (
+    AudioInfo,
+    AudioWriter,
+    open_audio,
+    open_writer,
+    reblock,
+    to_float,
+    to_steps,
+)
 from stemsep.audio.atomic import partial_file, remove_leftovers
 from stemsep.errors import AudioFileError, StemsepError
 from stemsep.separation.outputs import Input, OutputConfig, output_paths, resolve_bit_depth
@@ -25,7 +33,10 @@ from stemsep.separation.stems import StemSet, choose_stems
 if TYPE_CHECKING:
     from stemsep.separation.separator import Separator
 
-__all__ = ["FileResult", "separate_file"]
+__all__ = ["FileResult", "Progress", "separate_file"]
+
+Progress = Callable[[float, float | None], None]
+"""Called now and then with the seconds of sound that are done, and all of them where known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +48,7 @@ class FileResult:
         written: stem -> file, those that were written now.
         kept: stem -> file, those that were there already and left alone.
         seconds: length of the sound that was separated.
-        missing_seconds: what a cut file promised and does not hold.
+        missing_seconds: what a cut file promised and does not hold; NaN where that is not known.
         clipped: samples of a lossy or float mixture beyond the range of integer output.
         elapsed: seconds that it took.
     """
@@ -58,7 +69,7 @@ def separate_file(
     options: OutputConfig,
     *,
     folder: str = "",
-    progress: Callable[[float, float | None], None] | None = None,
+    progress: Progress | None = None,
 ) -> FileResult:
     """Separate one file; see `stemsep.separation.separator.Separator.separate_file`.
 
@@ -135,7 +146,7 @@ def _write(
             samples += original.shape[-1]
             out: NDArray[Any] = grouped
             if depth is not None:
-                mixture, beyond = _in_steps(original, depth)
+                mixture, beyond = to_steps(original, depth)
                 clipped += beyond
                 out = quantise(grouped, mixture, depth)
             for stem, writer in writers.items():
@@ -186,15 +197,3 @@ def _folder(folder: Path) -> Iterator[None]:
             with suppress(OSError):
                 path.rmdir()
         raise
-
-
-def _in_steps(original: NDArray[Any], depth: int) -> tuple[NDArray[np.int32], int]:
-    """Return the mixture in steps of ``depth`` bits, and how many samples were out of range."""
-    high = 2 ** (depth - 1)
-    if original.dtype == np.int32:
-        shift = 32 - depth
-        steps = (original.astype(np.int64) + (1 << shift >> 1)) >> shift
-        return np.minimum(steps, high - 1).astype(np.int32), 0
-    scaled = np.rint(original.astype(np.float64) * high)
-    beyond = int(np.count_nonzero((scaled < -high) | (scaled > high)))
-    return np.clip(scaled, -high, high - 1).astype(np.int32), beyond

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from stemsep.audio import AudioInfo, check_writable
-from stemsep.errors import ParameterError
+from stemsep.errors import ParameterError, check_choices
 
 __all__ = [
     "Input",
@@ -51,16 +51,7 @@ class OutputConfig:
     existing: Literal["error", "skip", "overwrite"] = "error"
 
     def __post_init__(self) -> None:
-        choices = {
-            "format": ("wav", "flac"),
-            "bit_depth": ("auto", "16", "24", "32f"),
-            "existing": ("error", "skip", "overwrite"),
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ParameterError(
-                    f"{name} = {getattr(self, name)!r}: choose {', '.join(allowed)}"
-                )
+        check_choices(self)
         if self.format == "flac" and self.bit_depth == "32f":
             raise ParameterError("FLAC holds no 32-bit float: use bit depth 24, or format wav")
         _check_template(self.template)

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from numbers import Real
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stemsep.audio.convert import (
+from stemsep.audio import (
+    first_non_finite,
     fit_length,
     from_stereo_pairs,
     reblock,
@@ -36,7 +37,7 @@ from stemsep.separation.chunking import (
     hold_ends,
 )
 from stemsep.separation.device import choose_device, choose_precision
-from stemsep.separation.files import FileResult, separate_file
+from stemsep.separation.files import FileResult, Progress, separate_file
 from stemsep.separation.masking import apply_masks, consistent_spectra
 from stemsep.separation.outputs import OutputConfig
 from stemsep.separation.residue import OUTPUT_SAMPLES, share_residue
@@ -47,9 +48,6 @@ __all__ = ["Progress", "Separator"]
 
 MOST_CHANNELS = 1024
 """As many as a WAV file may have; more means that the axes were swapped."""
-
-Progress = Callable[[float, float | None], None]
-"""Called now and then with the seconds of sound that are done, and all of them where known."""
 
 
 class Separator:
@@ -277,12 +275,13 @@ class Separator:
         magnitude = magnitude.to(self.device, memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             masks = self.network(magnitude).to(home)
-        if not torch.isfinite(torch.view_as_real(masks) if masks.is_complex() else masks).all():
-            raise WeightsError("the network gives values that are not finite: its file is damaged")
         stems = apply_masks(masks, spectrum)
         if self.config.unet.head != "softmax":
             stems = consistent_spectra(stems, spectrum)
-        return core_waveform(stems, present, self.config.stft, self.chunks)
+        waveform = core_waveform(stems, present, self.config.stft, self.chunks)
+        if not torch.isfinite(waveform.sum()):  # one that is not finite makes the sum so too
+            raise WeightsError("the network gives values that are not finite: its file is damaged")
+        return waveform
 
 
 class _Counted:
@@ -311,8 +310,8 @@ def _checked(
             raise ParameterError(
                 f"{block.shape[0]} channels: give (channels, samples), not (samples, channels)"
             )
-        if not np.isfinite(block).all():
-            bad = int(np.argmin(np.isfinite(block).all(axis=0)))
+        bad = first_non_finite(block)
+        if bad is not None:
             raise ParameterError(
                 f"a non-finite sample (NaN or infinity) at {(done + bad) / sample_rate:.3f} s"
             )
@@ -322,16 +321,15 @@ def _checked(
 
 def _as_array(given: Tensor | NDArray[np.floating]) -> NDArray[np.float32]:
     """Return sound from any library as a float32 array."""
-    array = given.detach().cpu().float().numpy() if _is_float(given) else np.asarray(given)
+    if isinstance(given, Tensor):
+        tensor = given.detach().cpu()
+        given = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    array = np.asarray(given)
     if array.dtype.kind != "f":
         raise ParameterError(
             f"sound as {array.dtype}: give floating point in [-1, 1] (16-bit integers / 32768)"
         )
     return np.ascontiguousarray(array, np.float32)
-
-
-def _is_float(given: object) -> TypeGuard[Tensor]:
-    return isinstance(given, Tensor) and given.is_floating_point()
 
 
 def _check_rate(sample_rate: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from stemsep.errors import ParameterError
+from stemsep.errors import ParameterError, check_choices
 
 __all__ = ["TrainConfig"]
 
@@ -44,6 +44,7 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_choices(self)
         for name in ("steps", "batch_size", "validate_every"):
             if getattr(self, name) < 1:
                 raise ParameterError(f"{name} = {getattr(self, name)}: it must be 1 or more")
@@ -55,5 +56,3 @@ class TrainConfig:
                 raise ParameterError(f"{name} = {getattr(self, name)}: it must be 0 or more")
         if not 0 <= self.ema < 1:
             raise ParameterError(f"ema = {self.ema}: it must be at least 0 and below 1")
-        if self.precision not in ("fp32", "bf16"):
-            raise ParameterError(f"precision = {self.precision!r}: choose fp32 or bf16")

@@ -15,7 +15,7 @@ from stemsep.data.remix import RemixConfig, RemixSampler
 from stemsep.data.track import Track
 from stemsep.dsp import istft, stft
 from stemsep.errors import DatasetError
-from stemsep.evaluation.sdr import frame_sdr, median_frame_sdr, track_sdr
+from stemsep.evaluation.sdr import frame_sdr, mean_scores
 from stemsep.models import MaskNetwork, MaskNetworkConfig
 from stemsep.training.losses import complex_l1, planes
 from stemsep.weights.checkpoint import Card, save_network
@@ -81,20 +81,10 @@ class SeparationTask:
 
     def scores(self, network: nn.Module) -> dict[str, float]:
         """Return museval SDR and uSDR on the validation tracks, mean of the stems and each."""
-        sdr, usdr = [], []
-        for track in self.valid:
-            reference = _whole(track, self.config.stems)
-            mixture = reference.sum(0) if track.mixture is None else track.mixture
-            estimate = self._separate(network, torch.from_numpy(mixture)).numpy()
-            sdr.append(
-                median_frame_sdr(
-                    estimate=estimate, reference=reference, sample_rate=track.sample_rate
-                )
-            )
-            usdr.append(track_sdr(estimate=estimate, reference=reference))
-        medians = np.nanmedian(np.array(sdr), axis=0)
+        results = mean_scores(self._scored(network, track) for track in self.valid)
+        medians, whole = results["museval SDR"], results["uSDR"]
         named = dict(zip(self.config.stems, medians.tolist(), strict=True))
-        return {"score": float(medians.mean()), "usdr": float(np.mean(usdr)), **named}
+        return {"score": float(medians.mean()), "usdr": float(whole.mean()), **named}
 
     def save(self, network: nn.Module, path: Path, step: int, scores: dict[str, float]) -> None:
         """Write a checkpoint, weights in 16 bits, with its scores."""
@@ -104,19 +94,20 @@ class SeparationTask:
         save_network(path, network.state_dict(), self.config, card, half=True)
 
     @torch.no_grad()
-    def _separate(self, network: nn.Module, mixture: Tensor) -> Tensor:
+    def _scored(
+        self, network: nn.Module, track: Track
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], int]:
+        """Return the estimate of a track, its reference and its sample rate."""
+        reference = track.whole(self.config.stems)
+        mixture = torch.from_numpy(reference.sum(0) if track.mixture is None else track.mixture)
         spectrum = stft(mixture, self.config.stft)
         masks = network(_channels_last(spectrum.abs()[None]))[0]
-        return istft(masks * spectrum, self.config.stft, length=mixture.shape[-1])
+        estimate = istft(masks * spectrum, self.config.stft, length=mixture.shape[-1])
+        return estimate.numpy(), reference, track.sample_rate
 
 
 def _channels_last(magnitude: Tensor) -> Tensor:
     return magnitude.contiguous(memory_format=torch.channels_last)
-
-
-def _whole(track: Track, stems: Sequence[str]) -> NDArray[np.float32]:
-    """Return ``(stems, 2, samples)``."""
-    return np.stack([track.excerpt(stem, 0, track.samples) for stem in stems])
 
 
 def _check_rates(tracks: Sequence[Track], sample_rate: int) -> None:
@@ -137,7 +128,7 @@ def _check_valid(valid: Sequence[Track], learned: Collection[str], stems: Sequen
         if missing := set(stems) - track.stems.keys():
             raise DatasetError(f"validation track '{track.name}' has no {min(missing)}")
     # Found out now rather than at the first validation.
-    truths = ((_whole(track, stems), track.sample_rate) for track in valid)
+    truths = ((track.whole(stems), track.sample_rate) for track in valid)
     if all(np.isnan(frame_sdr(estimate=x, reference=x, sample_rate=r)).all() for x, r in truths):
         raise DatasetError(
             "nothing to score: in every second of the validation tracks a stem is "

@@ -14,6 +14,7 @@ from stemsep.audio import (
     resample,
     stereo_pairs,
     to_float,
+    to_steps,
 )
 from stemsep.errors import ParameterError
 from tests.signals import integers, noise, tone
@@ -207,3 +208,22 @@ def test_channels_become_stereo_pairs_and_come_back(channels, samples, batch):
 
 def test_a_doubled_channel_comes_back_as_the_mean():
     assert np.array_equal(from_stereo_pairs([np.array([[1.0], [3.0]], np.float32)], 1), [[2.0]])
+
+
+@pytest.mark.parametrize("bit_depth", [16, 24, 32])
+def test_steps_of_integer_sound_are_exact_and_finer_ones_are_rounded(bit_depth):
+    low, high = -(2 ** (bit_depth - 1)), 2 ** (bit_depth - 1) - 1
+    values = np.array([[low, -1, 0, 1, high]], np.int64)
+    block = (values << (32 - bit_depth)).astype(np.int32)
+    steps, beyond = to_steps(block, bit_depth)
+    assert steps.tolist() == values.tolist()
+    assert beyond == 0
+    assert to_steps(np.array([[2**31 - 1, 3 << 14, -3 << 14]], np.int32), 16)[0].tolist() == [
+        [32767, 1, -1]
+    ]
+
+
+def test_steps_of_float_sound_are_limited_and_counted():
+    steps, beyond = to_steps(np.array([[-1.5, -1.0, 0.25, 1.0, 1.5]], np.float32), 16)
+    assert steps.tolist() == [[-32768, -32768, 8192, 32767, 32767]]
+    assert beyond == 2

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from stemsep.errors import ParameterError
-from stemsep.evaluation.sdr import frame_sdr, median_frame_sdr, track_sdr
+from stemsep.evaluation.sdr import frame_sdr, mean_scores, median_frame_sdr, track_sdr
 
 RATE = 2000
 # Float64 sums in another order, and museval's filters are solved for numerically.
@@ -154,3 +154,17 @@ def test_shapes_that_differ_are_refused(measure, shape):
 def test_what_is_no_set_of_stems_is_refused(measure, shape):
     with pytest.raises(ParameterError, match="at least one sample"):
         measure(estimate=np.ones(shape), reference=np.ones(shape))
+
+
+def test_scores_of_a_set_are_the_median_of_medians_and_the_mean_of_whole_tracks():
+    rng = np.random.default_rng(0)
+    tracks = []
+    for noise_level in (0.1, 0.2, 0.9):
+        reference = rng.normal(size=(2, 2, 3000))
+        estimate = reference + noise_level * rng.normal(size=reference.shape)
+        tracks.append((estimate, reference, 1000))
+    scores = mean_scores(tracks)
+    frames = [median_frame_sdr(estimate=e, reference=r, sample_rate=s) for e, r, s in tracks]
+    whole = [track_sdr(estimate=e, reference=r) for e, r, _ in tracks]
+    assert np.array_equal(scores["museval SDR"], np.median(frames, axis=0))
+    assert np.array_equal(scores["uSDR"], np.mean(whole, axis=0))
