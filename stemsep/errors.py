@@ -5,6 +5,8 @@ The command line prints that line and sets the exit status; a program catches ``
 """
 
 from dataclasses import fields
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Literal, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
@@ -13,11 +15,13 @@ if TYPE_CHECKING:
 __all__ = [
     "AudioFileError",
     "DatasetError",
+    "MissingExtraError",
     "ParameterError",
     "RecipeError",
     "StemsepError",
     "WeightsError",
     "check_choices",
+    "require",
 ]
 
 
@@ -27,6 +31,10 @@ class StemsepError(Exception):
 
 class AudioFileError(StemsepError, OSError):
     """A sound file cannot be read or written."""
+
+
+class MissingExtraError(StemsepError, ImportError):
+    """A command needs an optional part of the package that is not installed."""
 
 
 class ParameterError(StemsepError, ValueError):
@@ -57,3 +65,22 @@ def check_choices(config: "DataclassInstance") -> None:
             value, choices = getattr(config, field.name), get_args(hints[field.name])
             if value not in choices:
                 raise ParameterError(f"{field.name} = {value!r}: choose from {', '.join(choices)}")
+
+
+def require(module: str, *, extra: str) -> ModuleType:
+    """Return a module that comes with an extra of the package.
+
+    Args:
+        module: its full name.
+        extra: the name in ``pip install 'stemsep[NAME]'``.
+
+    Raises:
+        MissingExtraError: it is not installed; the message says what to install.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"this needs {module.partition('.')[0]}, which is not installed: "
+            f"pip install 'stemsep[{extra}]'"
+        ) from error
