@@ -1,9 +1,10 @@
 """Tracks -> training batches: random excerpts of stems, remixed across songs and varied.
 
-A batch depends on the seed and the step alone, so that a resumed run draws what an uninterrupted
-one would have drawn. Remixing stems of different songs is the main lever with little data (S.
-Uhlich et al., "Improving music source separation based on deep neural networks through data
-augmentation and network blending", ICASSP 2017).
+An example depends on the seed, the step and its place in the batch alone, so that a resumed run
+draws what an uninterrupted one would have drawn, and a batch can be drawn in parts. Remixing stems
+of different songs is the main lever with little data (S. Uhlich et al., "Improving music source
+separation based on deep neural networks through data augmentation and network blending", ICASSP
+2017).
 """
 
 from __future__ import annotations
@@ -84,20 +85,30 @@ class RemixSampler:
         self.whole = _Draw(chance, self.stems)
         self.having = [_Draw(chance, [stem]) for stem in self.stems]
 
-    def batch(self, step: int, size: int) -> NDArray[np.float32]:
-        """Return the stems of step ``step``: ``(size, stems, 2, samples)``."""
-        rng = np.random.default_rng([self.seed, step])
-        return np.stack([self._example(rng) for _ in range(size)])
+    def batch(self, step: int, examples: range) -> NDArray[np.float32]:
+        """Return the stems of these examples of a step: ``(examples, stems, 2, samples)``."""
+        return np.stack([self._example(self._rng(step, i))[0] for i in examples])
 
-    def _example(self, rng: np.random.Generator) -> NDArray[np.float32]:
+    def sources(self, step: int, examples: range) -> list[str]:
+        """Return the names of the tracks that these examples of a step come from, each once."""
+        drawn = (name for i in examples for name in self._example(self._rng(step, i))[1])
+        return list(dict.fromkeys(drawn))
+
+    def _rng(self, step: int, example: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, step, example])
+
+    def _example(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], list[str]]:
+        """Return ``(stems, 2, samples)`` and the names of the tracks it is made of."""
         config, count = self.config, len(self.stems)
         if rng.random() < config.remix:
-            excerpts = [
-                self._excerpt(rng, draw(rng), stem)
-                for draw, stem in zip(self.having, self.stems, strict=True)
-            ]
+            excerpts, names = [], []
+            for draw, stem in zip(self.having, self.stems, strict=True):
+                track = draw(rng)
+                excerpts.append(self._excerpt(rng, track, stem))
+                names.append(track.name)
         else:
             track = self.whole(rng)
+            names = [track.name]
             start = self._draw_start(rng, track)
             excerpts = [track.excerpt(stem, start, self.samples) for stem in self.stems]
         example = np.stack(excerpts)  # (stems, 2, samples)
@@ -107,7 +118,7 @@ class RemixSampler:
         gain = np.where(rng.random(count) < config.silence, 0, gain)
         swap = rng.random(count) < config.swap_channels
         example[swap] = example[swap, ::-1]
-        return example * gain.astype(np.float32)[:, None, None]
+        return example * gain.astype(np.float32)[:, None, None], names
 
     def _draw_start(self, rng: np.random.Generator, track: Track) -> int:
         return int(rng.integers(max(0, track.samples - self.samples) + 1))

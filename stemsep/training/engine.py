@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Protocol
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -22,26 +22,11 @@ from stemsep.audio.atomic import partial_file
 from stemsep.errors import ParameterError, WeightsError
 from stemsep.training.config import TrainConfig
 from stemsep.training.prefetch import prefetched
+from stemsep.training.task import Task
 
-__all__ = ["Task", "train"]
+__all__ = ["train"]
 
-
-class Task(Protocol):
-    """What is trained: a network, its batches, its loss, its score and its file format."""
-
-    network: nn.Module
-
-    def batch(self, step: int, size: int) -> Tensor:
-        """Return the batch of a step; it depends on the step alone."""
-
-    def loss(self, network: nn.Module, batch: Tensor) -> Tensor:
-        """Return the scalar loss of a batch."""
-
-    def scores(self, network: nn.Module) -> dict[str, float]:
-        """Return validation scores; ``score`` is the one that decides, higher is better."""
-
-    def save(self, network: nn.Module, path: Path, step: int, scores: dict[str, float]) -> None:
-        """Write the network as a checkpoint."""
+Batch = TypeVar("Batch")
 
 
 @dataclass
@@ -53,7 +38,9 @@ class _Progress:
     losses: list[float] = field(default_factory=list)
 
 
-def train(task: Task, config: TrainConfig, output: Path, *, say: Callable[[str], None]) -> None:
+def train(
+    task: Task[Batch], config: TrainConfig, output: Path, *, say: Callable[[str], None]
+) -> None:
     """Train ``task.network`` and leave ``best.safetensors``, ``last.safetensors`` in ``output``.
 
     Continues from ``output/last.state`` where there is one: on one machine, the result is that of
@@ -99,16 +86,16 @@ def train(task: Task, config: TrainConfig, output: Path, *, say: Callable[[str],
             last_save = time.monotonic()
 
 
-def _batches(task: Task, config: TrainConfig, first: int) -> Iterator[tuple[int, Tensor]]:
+def _batches(task: Task[Batch], config: TrainConfig, first: int) -> Iterator[tuple[int, Batch]]:
     for step in range(first, config.steps):
-        yield step, task.batch(step, config.batch_size)
+        yield step, task.batch(step, range(config.batch_size))
 
 
 def _step(
-    task: Task,
+    task: Task[Batch],
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
-    batch: Tensor,
+    batch: Batch,
     step: int,
     config: TrainConfig,
 ) -> float:
@@ -117,7 +104,7 @@ def _step(
     buffers = [buffer.clone() for buffer in network.buffers()]
     for group in optimizer.param_groups:
         group["lr"] = config.learning_rate * _schedule(step, config)
-    with torch.autocast(batch.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+    with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16"):
         loss = task.loss(network, batch)
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
@@ -153,7 +140,7 @@ def _tensors(network: nn.Module) -> Iterator[Tensor]:
 
 
 def _validate(
-    task: Task, average: nn.Module, progress: _Progress, output: Path
+    task: Task[Batch], average: nn.Module, progress: _Progress, output: Path
 ) -> dict[str, float]:
     """Score the averaged weights, write last and perhaps best, and return the line of the log."""
     finite = [loss for loss in progress.losses if math.isfinite(loss)]

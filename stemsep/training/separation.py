@@ -24,7 +24,7 @@ __all__ = ["SeparationTask"]
 
 
 class SeparationTask:
-    """Train a `MaskNetwork` on remixed excerpts; see `stemsep.training.engine.Task`.
+    """Train a `MaskNetwork` on remixed excerpts; see `stemsep.training.task.Task`.
 
     Args:
         config: the network.
@@ -66,9 +66,13 @@ class SeparationTask:
             seed=seed,
         )
 
-    def batch(self, step: int, size: int) -> Tensor:
-        """Return stems ``(size, stems, 2, samples)``."""
-        return torch.from_numpy(self.sampler.batch(step, size))
+    def batch(self, step: int, examples: range) -> Tensor:
+        """Return stems ``(examples, stems, 2, samples)``."""
+        return torch.from_numpy(self.sampler.batch(step, examples))
+
+    def sources(self, step: int, examples: range) -> Sequence[str]:
+        """Return the names of the tracks that were drawn for these examples."""
+        return self.sampler.sources(step, examples)
 
     def loss(self, network: nn.Module, batch: Tensor) -> Tensor:
         """Return the complex L1 between masked mixture and stems, on the trained bins."""
@@ -92,6 +96,10 @@ class SeparationTask:
         measured = {"measure": "museval SDR", "data": "validation tracks", **values}
         card = replace(self.card, steps=step, scores=(*self.card.scores, measured))
         save_network(path, network.state_dict(), self.config, card, half=True)
+
+    def pictures(self, network: nn.Module) -> dict[str, NDArray[np.uint8]]:  # noqa: ARG002
+        """Return no pictures."""
+        return {}
 
     @torch.no_grad()
     def _scored(

@@ -29,11 +29,12 @@ class Regression:
         self.kill_at, self.bad, self.width, self.score = kill_at, bad, width, score
         self.saved, self.seen, self.modes = [], [], []
 
-    def batch(self, step, size):
+    def batch(self, step, examples):
         if step == self.kill_at:
             raise KilledError
         self.seen.append(step)
-        batch = torch.randn(size, self.width, generator=torch.Generator().manual_seed(step))
+        generators = [torch.Generator().manual_seed(1000 * step + i) for i in examples]
+        batch = torch.stack([torch.randn(self.width, generator=g) for g in generators])
         return batch * math.nan if step in self.bad else batch
 
     def loss(self, network, batch):
