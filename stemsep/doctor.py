@@ -181,7 +181,8 @@ def _torchaudio() -> Outcome:
 
 def _model() -> Outcome:
     from stemsep.weights.catalog import find_checkpoint
-    from stemsep.weights.checkpoint import file_digest, read_card
+    from stemsep.weights.checkpoint import read_card
+    from stemsep.weights.digest import file_digest
 
     path = find_checkpoint("default")
     _, card = read_card(path)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AudioFileError",
     "DatasetError",
+    "DownloadError",
     "MissingExtraError",
     "ParameterError",
     "RecipeError",
@@ -31,6 +32,10 @@ class StemsepError(Exception):
 
 class AudioFileError(StemsepError, OSError):
     """A sound file cannot be read or written."""
+
+
+class DownloadError(StemsepError, OSError):
+    """A file cannot be fetched, or what was fetched is not what it should be."""
 
 
 class MissingExtraError(StemsepError, ImportError):

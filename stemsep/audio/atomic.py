@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["partial_file", "remove_leftovers"]
+__all__ = ["lock_file", "partial_file", "remove_leftovers"]
 
 PREFIX, SUFFIX = ".stemsep-", ".part"
 
@@ -32,7 +32,7 @@ def partial_file(final: Path) -> Iterator[Path]:
     lock = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with suppress(OSError):  # a file system without locks: there leftovers just stay
-            _lock(lock)
+            lock_file(lock)
         yield temporary
         _flush_to_disk(temporary)
         temporary.replace(final)
@@ -51,7 +51,7 @@ def remove_leftovers(folder: Path) -> None:
             with suppress(OSError):
                 handle = os.open(path, os.O_RDWR)
                 try:
-                    _lock(handle)
+                    lock_file(handle)
                     path.unlink()
                 finally:
                     os.close(handle)
@@ -67,7 +67,7 @@ def _flush_to_disk(path: Path) -> None:
         os.close(handle)
 
 
-def _lock(handle: int) -> None:
+def lock_file(handle: int) -> None:
     """Take the lock or raise OSError; on Windows an open file cannot be removed, which serves."""
     if sys.platform != "win32":
         import fcntl

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import click
 
-__all__ = ["song_progress"]
+__all__ = ["song_progress", "transfer_progress"]
 
 LINE_SECONDS = 10.0
 """Seconds between plain lines."""
@@ -25,6 +25,46 @@ def song_progress(name: str, *, show: bool) -> Iterator[Callable[[float, float |
             yield update
     else:
         yield _lines(name)
+
+
+@contextmanager
+def transfer_progress(name: str, *, show: bool) -> Iterator[Callable[[int, int | None], None]]:
+    """Give a callback that shows how many bytes of a file are here."""
+    if not show:
+        yield lambda _here, _total: None
+    elif sys.stderr.isatty():
+        with _transfer_bar(name) as update:
+            yield update
+    else:
+        yield _transfer_lines(name)
+
+
+@contextmanager
+def _transfer_bar(name: str) -> Iterator[Callable[[int, int | None], None]]:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    texts = TextColumn("{task.description}"), BarColumn()
+    columns = (*texts, DownloadColumn(), TransferSpeedColumn(), Remaining())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(escape(name), total=None)
+        yield lambda here, total: progress.update(task, completed=here, total=total)
+
+
+def _transfer_lines(name: str) -> Callable[[int, int | None], None]:
+    last = time.monotonic()
+
+    def update(here: int, total: int | None) -> None:
+        nonlocal last
+        if time.monotonic() - last < LINE_SECONDS:
+            return
+        last = time.monotonic()
+        rest = f" of {total / 1e6:.1f} MB ({100 * here / total:.0f} %)" if total else " MB"
+        click.echo(f"{name}: {here / 1e6:.1f}{rest}", err=True)
+
+    return update
 
 
 @contextmanager

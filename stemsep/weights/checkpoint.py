@@ -23,7 +23,7 @@ from stemsep.dsp import STFTConfig
 from stemsep.errors import WeightsError
 from stemsep.models import MaskNetwork, MaskNetworkConfig, UNetConfig
 
-__all__ = ["FORMAT_VERSION", "Card", "file_digest", "load_network", "read_card", "save_network"]
+__all__ = ["FORMAT_VERSION", "Card", "load_network", "read_card", "save_network"]
 
 FORMAT_VERSION = 1
 
@@ -127,12 +127,6 @@ def read_card(path: Path) -> tuple[MaskNetworkConfig, Card]:
     """
     header = _read_header(path)
     return _parsed(path, header["network"], _config), _parsed(path, header["card"], _card)
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _halved(tensor: Tensor) -> Tensor:

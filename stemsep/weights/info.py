@@ -8,7 +8,8 @@ from typing import Any
 
 from stemsep.models.cost import count_parameters, gmac_per_second
 from stemsep.weights.catalog import find_checkpoint
-from stemsep.weights.checkpoint import file_digest, load_network, read_card
+from stemsep.weights.checkpoint import load_network, read_card
+from stemsep.weights.digest import file_digest
 
 __all__ = ["describe"]
 

@@ -8,7 +8,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from stemsep.errors import WeightsError
-from stemsep.weights.checkpoint import Card, file_digest, load_network, read_card, save_network
+from stemsep.weights.checkpoint import Card, load_network, read_card, save_network
+from stemsep.weights.digest import file_digest
 from tests.networks import tiny_config, tiny_network
 
 CARD = Card(
