@@ -18,6 +18,7 @@ from stemsep.cli.progress import song_progress
 from stemsep.errors import ParameterError
 
 if TYPE_CHECKING:
+    from stemsep.plotting.spectrogram import StemPicture
     from stemsep.separation import FileResult, OutputConfig, Separator
     from stemsep.separation.outputs import Input
 
@@ -73,6 +74,7 @@ class _LiteralNames(click.Command):
 )
 @click.option("--skip-existing", is_flag=True, help="Leave stems alone that are there already.")
 @click.option("--overwrite", is_flag=True, help="Replace stems that are there already.")
+@click.option("--plot", is_flag=True, help="Draw each song and its stems into a PNG beside them.")
 @device_options
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @click.option("-v", "--verbose", is_flag=True, help="Name each file that is written.")
@@ -128,7 +130,12 @@ def _separate(
                 update(done, total)
 
             result = separator.separate_file(
-                song.path, output, options=settings, folder=song.folder, progress=progress
+                song.path,
+                output,
+                options=settings,
+                folder=song.folder,
+                progress=progress,
+                picture=_picture(name) if options["plot"] else None,
             )
             check()
     except Exception as error:  # one bad song must not end the others
@@ -140,6 +147,12 @@ def _separate(
         return False
     _show_result(result, options)
     return True
+
+
+def _picture(title: str) -> StemPicture:
+    from stemsep.plotting.spectrogram import StemPicture
+
+    return StemPicture(title)
 
 
 @contextmanager
@@ -193,6 +206,8 @@ def _show_result(result: FileResult, options: dict[str, Any]) -> None:
     else:
         click.echo(f"{result.path}: all stems are there already, left alone", err=True)
     if options["verbose"]:
+        if result.picture:
+            click.echo(f"  drew {result.picture}", err=True)
         for verb, paths in (("wrote", result.written), ("kept", result.kept)):
             for path in paths.values():
                 click.echo(f"  {verb} {path}", err=True)

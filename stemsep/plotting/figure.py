@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,5 +39,7 @@ def save_figure(figure: Figure, path: Path) -> None:
     Raises:
         OSError: the folder cannot be written, or the disk is full.
     """
-    with partial_file(path) as temporary:
+    with partial_file(path) as temporary, warnings.catch_warnings():
+        # The font that comes with matplotlib lacks many scripts: a box is drawn, and that is all.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(temporary, format="png", dpi=120)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,17 +26,37 @@ from stemsep.audio import (
 )
 from stemsep.audio.atomic import partial_file, remove_leftovers
 from stemsep.errors import AudioFileError, StemsepError
-from stemsep.separation.outputs import Input, OutputConfig, output_paths, resolve_bit_depth
+from stemsep.separation.outputs import (
+    Input,
+    OutputConfig,
+    output_paths,
+    picture_path,
+    resolve_bit_depth,
+)
 from stemsep.separation.residue import OUTPUT_SAMPLES, quantise
 from stemsep.separation.stems import StemSet, choose_stems
 
 if TYPE_CHECKING:
     from stemsep.separation.separator import Separator
 
-__all__ = ["FileResult", "Progress", "separate_file"]
+__all__ = ["FileResult", "Picture", "Progress", "separate_file"]
 
 Progress = Callable[[float, float | None], None]
 """Called now and then with the seconds of sound that are done, and all of them where known."""
+
+
+_Pair: TypeAlias = tuple[NDArray[np.float32], NDArray[Any]]
+"""Stems ``(stems, channels, samples)`` and the samples of the file that they were made from."""
+
+
+class Picture(Protocol):
+    """What draws a song and its stems, as `stemsep.plotting.spectrogram.StemPicture` does."""
+
+    def add(self, sample_rate: int, parts: Mapping[str, NDArray[np.float32]]) -> None:
+        """Append a piece of the mixture and of each stem: name -> ``(channels, samples)``."""
+
+    def save(self, path: Path) -> None:
+        """Write the picture."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +71,7 @@ class FileResult:
         missing_seconds: what a cut file promised and does not hold; NaN where that is not known.
         clipped: samples of a lossy or float mixture beyond the range of integer output.
         elapsed: seconds that it took.
+        picture: the file of the picture, where one was drawn.
     """
 
     path: Path
@@ -60,6 +81,7 @@ class FileResult:
     missing_seconds: float = 0.0
     clipped: int = 0
     elapsed: float = 0.0
+    picture: Path | None = None
 
 
 def separate_file(
@@ -70,6 +92,7 @@ def separate_file(
     *,
     folder: str = "",
     progress: Progress | None = None,
+    picture: Picture | None = None,
 ) -> FileResult:
     """Separate one file; see `stemsep.separation.separator.Separator.separate_file`.
 
@@ -80,21 +103,24 @@ def separate_file(
         options: what to write and how.
         folder: where the input lies below a folder that was given.
         progress: called with the seconds done and, where the file says it, the seconds in all.
+        picture: gathers and draws what goes by, into a file beside the stems.
     """
     started = time.monotonic()
     stems = choose_stems(options.stems, separator.stems)
-    paths = output_paths(Input(path=path, folder=folder), output, options, stems.written)
+    source = Input(path=path, folder=folder)
+    paths = output_paths(source, output, options, stems.written)
+    drawn = picture_path(source, output, options) if picture else None
     for parent in {file.parent for file in paths.values()}:
         remove_leftovers(parent)
     kept = {stem: file for stem, file in paths.items() if os.path.lexists(file)}
-    if kept and options.existing == "error":
+    there = [file for file in (*kept.values(), drawn) if file and os.path.lexists(file)]
+    if there and options.existing == "error":
         raise AudioFileError(
-            f"'{path}': '{next(iter(kept.values()))}' is there already; "
-            "use --overwrite or --skip-existing"
+            f"'{path}': '{there[0]}' is there already; use --overwrite or --skip-existing"
         )
     kept = kept if options.existing == "skip" else {}
     wanted = {stem: file for stem, file in paths.items() if stem not in kept}
-    if not wanted:
+    if not wanted and (drawn is None or drawn in there):
         return FileResult(path=path, written={}, kept=kept)
     with open_audio(path) as reader:
         info = reader.info
@@ -107,8 +133,14 @@ def separate_file(
             total_seconds=info.samples / info.sample_rate if info.samples else None,
         )
         grouped = (_group(piece, separator.stems, stems) for piece in pieces)
-        pairs = zip(grouped, reblock(originals, OUTPUT_SAMPLES), strict=True)
-        samples, clipped = _write(pairs, wanted, tuple(stems.groups), info, depth, options)
+        names = tuple(stems.groups)
+        pairs: Iterable[_Pair] = zip(grouped, reblock(originals, OUTPUT_SAMPLES), strict=True)
+        if picture:
+            pairs = _shown(pairs, names, info.sample_rate, picture)
+        samples, clipped = _write(pairs, wanted, names, info, depth, options)
+        if picture and drawn:
+            drawn.parent.mkdir(parents=True, exist_ok=True)
+            picture.save(drawn)
         return FileResult(
             path=path,
             written=wanted,
@@ -117,6 +149,7 @@ def separate_file(
             missing_seconds=reader.missing_seconds,
             clipped=clipped,
             elapsed=time.monotonic() - started,
+            picture=drawn,
         )
 
 
@@ -129,8 +162,18 @@ def _group(
     return np.stack(summed).astype(np.float32)
 
 
+def _shown(
+    pairs: Iterable[_Pair], names: Sequence[str], sample_rate: int, picture: Picture
+) -> Iterator[_Pair]:
+    """Pass pieces on and show each to the picture."""
+    for grouped, original in pairs:
+        parts = dict(zip(names, grouped, strict=True))
+        picture.add(sample_rate, {"mixture": to_float(original), **parts})
+        yield grouped, original
+
+
 def _write(
-    pairs: Iterable[tuple[NDArray[np.float32], NDArray[Any]]],
+    pairs: Iterable[_Pair],
     wanted: Mapping[str, Path],
     names: Sequence[str],
     info: AudioInfo,

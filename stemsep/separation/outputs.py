@@ -17,9 +17,13 @@ __all__ = [
     "OutputConfig",
     "find_clashes",
     "output_paths",
+    "picture_path",
     "resolve_bit_depth",
     "stem_paths",
 ]
+
+PICTURE = "spectrogram"
+"""What stands for ``{stem}`` in the name of a picture."""
 
 FIELDS = ("track", "stem", "ext", "folder")
 
@@ -71,9 +75,15 @@ class Input:
 
 
 def stem_paths(
-    source: Input, output: Path, options: OutputConfig, stems: Iterable[str]
+    source: Input,
+    output: Path,
+    options: OutputConfig,
+    stems: Iterable[str],
+    extension: str = "",
 ) -> dict[str, Path]:
     """Return stem -> file that the template gives for the stems of an input.
+
+    The extension is the format's, or another where one is given.
 
     Raises:
         ParameterError: a file would lie outside ``output``.
@@ -81,7 +91,7 @@ def stem_paths(
     track = source.path.stem
     if not track.strip("."):  # a name such as '...wav' must not climb out of the folder
         track = source.path.name
-    values = {"track": track, "ext": options.format, "folder": source.folder or "."}
+    values = {"track": track, "ext": extension or options.format, "folder": source.folder or "."}
     paths = {stem: output / options.template.format(stem=stem, **values) for stem in stems}
     if any(".." in path.relative_to(output).parts for path in paths.values()):
         raise ParameterError(
@@ -107,6 +117,11 @@ def output_paths(
             f"a stem of '{source.path}' would replace it: choose another --output or --template"
         )
     return paths
+
+
+def picture_path(source: Input, output: Path, options: OutputConfig) -> Path:
+    """Return the file of an input's picture, which the template places like a stem."""
+    return stem_paths(source, output, options, [PICTURE], extension="png")[PICTURE]
 
 
 def find_clashes(planned: Mapping[Input, Collection[Path]]) -> list[str]:

@@ -37,7 +37,7 @@ from stemsep.separation.chunking import (
     hold_ends,
 )
 from stemsep.separation.device import choose_device, choose_precision
-from stemsep.separation.files import FileResult, Progress, separate_file
+from stemsep.separation.files import FileResult, Picture, Progress, separate_file
 from stemsep.separation.masking import apply_masks, consistent_spectra
 from stemsep.separation.outputs import OutputConfig
 from stemsep.separation.residue import OUTPUT_SAMPLES, share_residue
@@ -190,6 +190,7 @@ class Separator:
         options: OutputConfig | None = None,
         folder: str = "",
         progress: Progress | None = None,
+        picture: Picture | None = None,
     ) -> FileResult:
         """Separate a sound file into files; see `OutputConfig` for names, formats and depths.
 
@@ -201,6 +202,7 @@ class Separator:
             options: what to write and how.
             folder: what ``{folder}`` in the template stands for.
             progress: called with the seconds done and the seconds in all.
+            picture: a `stemsep.plotting.spectrogram.StemPicture` to be drawn beside the stems.
 
         Raises:
             AudioFileError: the file cannot be read, or the stems cannot be written.
@@ -213,6 +215,7 @@ class Separator:
             options or OutputConfig(),
             folder=folder,
             progress=progress,
+            picture=picture,
         )
 
     def _stems(

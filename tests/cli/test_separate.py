@@ -66,6 +66,20 @@ def test_options_reach_the_files(folder):
     assert soundfile.info("karaoke/song (vocals).flac").subtype == "PCM_24"
 
 
+def test_a_picture_is_drawn_beside_the_stems(folder, monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    assert separate(song("song.wav"), "--plot") == 0
+    assert written() == sorted(["song/spectrogram.png", *(f"song/{s}.wav" for s in STEMS)])
+    picture = Path("separated/song/spectrogram.png")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    picture.write_bytes(b"mine")
+    assert separate("song.wav", "--plot", "--skip-existing") == 0
+    assert picture.read_bytes() == b"mine"
+    picture.unlink()
+    assert separate("song.wav", "--plot", "--skip-existing") == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
 def test_good_and_bad_files_in_one_folder(folder, capsys):
     song("album/good.wav")
     song("album/disc 2/also good.flac")
