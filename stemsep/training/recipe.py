@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from stemsep.data.augment import AugmentConfig
 from stemsep.data.folder import read_folder
 from stemsep.data.musdb import VALID_TRACKS, read_stem_files
 from stemsep.data.remix import RemixConfig
@@ -64,7 +65,8 @@ class Recipe:
         sources: what to train on.
         valid: what to score on.
         train: the loop.
-        remix: how excerpts are drawn and varied.
+        remix: what excerpts are made of.
+        augment: how their stems are varied.
         card: licence and training data.
         frames: STFT frames of an excerpt.
 
@@ -77,6 +79,7 @@ class Recipe:
     valid: ValidConfig
     train: TrainConfig
     remix: RemixConfig
+    augment: AugmentConfig
     card: Card
     frames: int = 96
 
@@ -125,6 +128,7 @@ def build_task(recipe: Recipe, data: Path) -> SeparationTask:
         sources=sources,
         valid=read_stem_files(data / recipe.valid.path, names=VALID_TRACKS),
         remix=recipe.remix,
+        augment=recipe.augment,
         frames=recipe.frames,
         seed=recipe.train.seed,
         card=recipe.card,

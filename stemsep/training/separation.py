@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from stemsep.data.augment import AugmentConfig
 from stemsep.data.remix import RemixConfig, RemixSampler
 from stemsep.data.track import Track
 from stemsep.dsp import istft, stft
@@ -30,7 +31,8 @@ class SeparationTask:
         config: the network.
         sources: ``(tracks, weight)`` to draw excerpts from.
         valid: tracks to score on; none of them may be in ``sources``.
-        remix: how excerpts are drawn.
+        remix: what excerpts are made of.
+        augment: how their stems are varied.
         frames: STFT frames of an excerpt.
         seed: of the excerpts.
         card: what checkpoints say about themselves, apart from steps and scores.
@@ -47,6 +49,7 @@ class SeparationTask:
         sources: Sequence[tuple[Sequence[Track], float]],
         valid: Sequence[Track],
         remix: RemixConfig,
+        augment: AugmentConfig,
         frames: int,
         seed: int,
         card: Card,
@@ -63,6 +66,7 @@ class SeparationTask:
             stems=config.stems,
             samples=(frames - 1) * config.stft.hop_length,
             config=remix,
+            augment=augment,
             seed=seed,
         )
 

@@ -1,20 +1,14 @@
 import numpy as np
 import pytest
 
+from stemsep.data.augment import AugmentConfig
 from stemsep.data.remix import RemixConfig, RemixSampler
 from stemsep.data.track import STEMS, Track
 from stemsep.errors import DatasetError, ParameterError
-from tests.signals import noise, tone
+from tests.signals import noise
 
-PLAIN = {
-    "remix": 0.0,
-    "gain_db": 0.0,
-    "mixture_gain_db": 0.0,
-    "swap_channels": 0.0,
-    "flip_polarity": 0.0,
-    "silence": 0.0,
-    "speed": 0.0,
-}
+PLAIN = {"remix": 0.0, "gain_db": 0.0, "mixture_gain_db": 0.0, "silence": 0.0}
+UNVARIED = {"swap_channels": 0.0, "flip_polarity": 0.0, "speed": 0.0}
 
 
 def song(name, *, samples=400, stems=STEMS, seed=0):
@@ -27,13 +21,14 @@ def constant(name, value, stems=STEMS):
     return Track(name=name, sample_rate=8000, stems=waveforms)
 
 
-def sampler(tracks, *, samples=64, seed=0, stems=STEMS, **config):
+def sampler(tracks, *, samples=64, seed=0, stems=STEMS, augment=None, **config):
     sources = tracks if isinstance(tracks[0], tuple) else [(tracks, 1.0)]
     return RemixSampler(
         sources,
         stems=stems,
         samples=samples,
         config=RemixConfig(**{**PLAIN, **config}),
+        augment=AugmentConfig(**{**UNVARIED, **(augment or {})}),
         seed=seed,
     )
 
@@ -52,10 +47,11 @@ def starts(batch, track):
 
 def test_an_example_depends_on_seed_step_and_place_alone():
     tracks = [song("a"), song("b", seed=10)]
-    default = RemixConfig()
+    everything = {"remix": 0.5, "gain_db": 6.0, "absent": 0.5, "chorus": 0.5, "limit": 0.5}
+    varied = {"speed": 0.5, "tempo": 0.5, "pitch": 0.5, "eq": 0.5, "compress": 0.5, "reverb": 0.5}
 
     def batch(seed, step, examples=range(4), before=()):
-        draw = RemixSampler([(tracks, 1.0)], stems=STEMS, samples=64, config=default, seed=seed)
+        draw = sampler(tracks, seed=seed, augment=varied, **everything)
         for earlier in before:
             draw.batch(earlier, range(2))
         return draw.batch(step, examples)
@@ -76,7 +72,7 @@ def test_the_sources_of_an_example_are_the_songs_in_it(remix):
 
 
 def test_a_batch_is_float_stems_by_channels_by_samples():
-    batch = sampler([song("a")], speed=1.0, remix=1.0).batch(0, range(3))
+    batch = sampler([song("a")], augment={"speed": 1.0, "tempo": 1.0}, remix=1.0).batch(0, range(3))
     assert batch.shape == (3, 4, 2, 64)
     assert batch.dtype == np.float32
 
@@ -126,32 +122,52 @@ def test_silence_happens_as_often_as_asked_for():
     assert np.mean(batch[:, :, 0, 0] == 0) == pytest.approx(0.25, abs=0.04)
 
 
-def test_polarity_is_turned_stem_by_stem():
-    assert (sampler([constant("a", 1)], flip_polarity=1.0).batch(0, range(4)) == -1).all()
-    some = sampler([constant("a", 1)], flip_polarity=0.5).batch(0, range(20))
-    assert set(np.unique(some)) == {-1, 1}
+def test_absent_leaves_some_stems_and_some_out():
+    batch = sampler([constant("a", 1)], absent=1.0).batch(0, range(300))
+    heard = (batch[:, :, 0, 0] != 0).sum(1)
+    assert set(np.unique(heard)) == {1, 2, 3}
+    assert ((batch[:, :, 0, 0] != 0).mean(0) > 0.3).all()  # each stem has its turn
 
 
-def test_swapping_turns_left_and_right():
-    left = np.stack([np.ones(100, np.float32), np.zeros(100, np.float32)])
-    track = Track(name="a", sample_rate=8000, stems=dict.fromkeys(STEMS, left))
-    swapped = sampler([track], swap_channels=1.0).batch(0, range(4))
-    assert not swapped[:, :, 0].any()
-    assert (swapped[:, :, 1] == 1).all()
-    some = sampler([track], swap_channels=0.5).batch(0, range(20))[..., 0]
-    assert (some.sum(-1) == 1).all()
-    assert set(np.unique(some[..., 0])) == {0, 1}
+def test_the_sources_of_silence_are_not_told():
+    assert sampler([song("a")], silence=1.0).sources(0, range(4)) == []
 
 
-@pytest.mark.parametrize("factor", [0.5, 0.85, 1.18, 3.0])
-def test_speed_changes_the_pitch_by_its_factor(factor):
-    wave = np.tile(tone(500, samples=16000, sample_rate=8000), (2, 1)).astype(np.float32)
+def test_a_chorus_is_two_of_each_stem():
+    tracks = [constant("one", 1), constant("ten", 10)]
+    heard = sampler(tracks, chorus=1.0).batch(0, range(50))
+    assert set(np.unique(heard)) == {2, 11, 20}
+    some = sampler(tracks, chorus=0.25).batch(0, range(400))[:, 0, 0, 0]
+    # The standard deviation of this mean is 0.022.
+    assert np.mean(np.isin(some, [2, 11, 20])) == pytest.approx(0.25, abs=0.09)
+
+
+def test_a_limited_mixture_is_less_loud_and_its_stems_keep_their_balance():
+    track = song("a", samples=4000)
+    plain = sampler([track], samples=4000).batch(0, range(20))
+    limited = sampler([track], samples=4000, limit=1.0, limit_db=12.0).batch(0, range(20))
+    loss_db = 20 * np.log10(np.abs(plain.sum(1)).max((1, 2)) / np.abs(limited.sum(1)).max((1, 2)))
+    assert loss_db.min() >= -0.01  # nothing gets louder
+    assert 8 < loss_db.max() <= 12.01
+    ratio = limited / plain
+    assert np.allclose(ratio, ratio[:, :1, :1], atol=1e-4)
+
+
+@pytest.mark.parametrize("remix", [0.0, 1.0])
+def test_stems_of_one_moment_keep_together_when_the_tempo_changes(remix):
+    # The same sound in every stem: played at one tempo from one place it stays the same.
+    wave = noise(2, 40_000)
     track = Track(name="a", sample_rate=8000, stems=dict.fromkeys(STEMS, wave))
-    draw = sampler([track], samples=4000, remix=1.0, speed=1.0, speed_range=(factor, factor))
-    heard = draw.batch(0, range(1))[0, 0, 0]
-    assert heard[-100:].any()  # filled to its end
-    spectrum = np.abs(np.fft.rfft(heard * np.hanning(4000)))
-    assert np.argmax(spectrum) * 2 == pytest.approx(500 * factor, abs=2)  # a bin is 2 Hz
+    varied = {"tempo": 1.0, "pitch": 1.0, "speed": 1.0}
+    batch = sampler([track], samples=8000, remix=remix, augment=varied).batch(0, range(2))
+    together = [np.array_equal(batch[:, 0], batch[:, i]) for i in range(1, 4)]
+    assert together == [remix == 0] * 3
+
+
+def test_the_variations_reach_the_stems_one_by_one():
+    batch = sampler([constant("a", 1)], augment={"flip_polarity": 0.5}).batch(0, range(20))
+    assert set(np.unique(batch)) == {-1, 1}
+    assert (np.ptp(batch[..., 0, 0], axis=1) > 0).any()
 
 
 def test_a_song_shorter_than_the_excerpt_is_followed_by_zeros():
@@ -182,14 +198,14 @@ def test_a_stem_that_no_song_has_is_named():
         sampler([song("a")], stems=("vocals", "piano"))
 
 
-@pytest.mark.parametrize("name", ["remix", "swap_channels", "flip_polarity", "silence", "speed"])
+@pytest.mark.parametrize("name", ["remix", "silence", "absent", "chorus", "limit"])
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
 def test_what_is_no_probability_is_refused(name, value):
     with pytest.raises(ParameterError, match=f"{name} = .*probability"):
         RemixConfig(**{name: value})
 
 
-@pytest.mark.parametrize("value", [(0, 1), (1.2, 0.8), (-1, 1)])
-def test_an_impossible_speed_range_is_refused(value):
-    with pytest.raises(ParameterError, match="speed_range"):
-        RemixConfig(speed_range=value)
+@pytest.mark.parametrize("name", ["gain_db", "mixture_gain_db", "limit_db"])
+def test_an_impossible_gain_is_refused(name):
+    with pytest.raises(ParameterError, match=f"{name} = -1"):
+        RemixConfig(**{name: -1})

@@ -66,7 +66,7 @@ def test_what_a_recipe_leaves_out_has_its_default(tmp_path):
     recipe = read_recipe(write(tmp_path))
     assert recipe.train.steps == 4000
     assert recipe.sources[0].weight == 1.0
-    assert recipe.remix.speed_range == (0.85, 1.18)
+    assert recipe.augment.speed_range == (0.85, 1.18)
 
 
 def test_the_card_carries_the_resolved_recipe_without_itself(tmp_path):
@@ -116,7 +116,10 @@ def test_a_key_like_no_other_lists_all(tmp_path):
         ("[train]\nsteps = true", r"'train\.steps' = True: it must be a whole number"),
         ('[train]\nema = "0.9"', r"'train\.ema' = '0\.9': it must be a number"),
         ('[train]\nprecision = "fp8"', r"'train\.precision' = 'fp8': it must be one of fp32, bf16"),
-        ("[remix]\nspeed_range = [1.0]", r"speed_range' = \[1\.0\]: it must be a list of 2, each"),
+        (
+            "[augment]\nspeed_range = [1.0]",
+            r"speed_range' = \[1\.0\]: it must be a list of 2, each",
+        ),
         ("exclude = 'a'", r"'sources\[0\]\.exclude' = 'a': it must be a list, each item a text"),
         ("exclude = [1]", r"'sources\[0\]\.exclude' = \[1\]: it must be a list, each item a text"),
         ("reliable = ['a']", r"'sources\[0\]\.reliable' = \['a'\]: it must be a table"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from stemsep.data.augment import AugmentConfig
 from stemsep.data.remix import RemixConfig
 from stemsep.data.track import STEMS, Track
 from stemsep.dsp import stft
@@ -37,6 +38,7 @@ def build(sources, valid, *, seed=0):
         sources=[(sources, 1.0)],
         valid=valid,
         remix=RemixConfig(),
+        augment=AugmentConfig(),
         frames=24,
         seed=seed,
         card=Card(license="CC0", description="tones"),
