@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from stemsep.dsp import STFTConfig
-from stemsep.models import MaskNetwork, MaskNetworkConfig, UNetConfig
+from stemsep.models import MaskNetwork, MaskNetworkConfig, Spleeter, SpleeterConfig, UNetConfig
 
 STEMS = ("vocals", "drums", "bass", "other")
 
@@ -41,4 +41,20 @@ def tiny_network(seed: int = 0, **unet: Any) -> MaskNetwork:
     network = MaskNetwork(tiny_config(**unet)).eval()
     with torch.no_grad():
         network.unet.head.weight.mul_(8)
+    return network
+
+
+def small_spleeter(seed: int = 0, **config: Any) -> Spleeter:
+    """Return a network of Spleeter's shape that sees few bins at a low rate."""
+    torch.manual_seed(seed)
+    settings: dict[str, Any] = {
+        "stems": ("vocals", "accompaniment"),
+        "sample_rate": 8000,
+        "n_bins": 64,
+        "stft": STFTConfig(n_fft=256, hop_length=64),
+    }
+    network = Spleeter(SpleeterConfig(**{**settings, **config})).eval()
+    with torch.no_grad():
+        for part in network.networks:
+            part.head.weight.mul_(8)
     return network

@@ -5,6 +5,7 @@ Takes: magnitudes ``(batch, channels, freq, time)``. Gives: masks
 """
 
 from stemsep.models.cost import count_parameters, gmac_per_second, macs
+from stemsep.models.kinds import SeparationConfig, SeparationNetwork, build_separation_network
 from stemsep.models.mask_network import MaskNetwork, MaskNetworkConfig, extend_masks
 from stemsep.models.presets import PRESETS, build
 from stemsep.models.spleeter import SPLEETER_MODELS, Spleeter, SpleeterConfig
@@ -15,11 +16,14 @@ __all__ = [
     "SPLEETER_MODELS",
     "MaskNetwork",
     "MaskNetworkConfig",
+    "SeparationConfig",
+    "SeparationNetwork",
     "Spleeter",
     "SpleeterConfig",
     "UNet",
     "UNetConfig",
     "build",
+    "build_separation_network",
     "count_parameters",
     "extend_masks",
     "gmac_per_second",

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from stemsep.models.mask_network import MaskNetwork, MaskNetworkConfig
+from stemsep.models.kinds import SeparationConfig, build_separation_network
+from stemsep.models.mask_network import MaskNetwork
 from stemsep.models.spleeter import AUDIO_CHANNELS, Spleeter
 from stemsep.models.unet import UNet
 
@@ -44,7 +45,7 @@ def macs(network: UNet | Spleeter | MaskNetwork, height: int, width: int) -> int
     return int(counter.get_total_flops()) // 2  # a multiplication and an addition
 
 
-def gmac_per_second(config: MaskNetworkConfig) -> float:
+def gmac_per_second(config: SeparationConfig) -> float:
     """Return 1e9 multiply-accumulates per second of sound, all stems and channels together.
 
     The frames that chunks overlap by come on top of this: they depend on how a song is cut.
@@ -55,7 +56,7 @@ def gmac_per_second(config: MaskNetworkConfig) -> float:
         1.41
     """
     with torch.device("meta"):
-        network = MaskNetwork(config)
+        network = build_separation_network(config)
     frames_per_second = config.sample_rate / config.stft.hop_length
     return macs(network, config.stft.n_freq, FRAMES) / FRAMES * frames_per_second / 1e9
 

@@ -61,6 +61,16 @@ class MaskNetworkConfig:
                 f"n_bins = {self.n_bins}: the U-Net was built for {self.unet.freq_bins}"
             )
 
+    @property
+    def time_stride(self) -> int:
+        """Frames that one step of the lowest level spans."""
+        return int(2 ** (self.unet.levels - 1))
+
+    @property
+    def sums_to_one(self) -> bool:
+        """Whether the masks of a bin do."""
+        return self.unet.head == "softmax"
+
 
 class MaskNetwork(nn.Module):
     """A U-Net on the trained part of the spectrum, its masks extended to the whole of it."""

@@ -3,7 +3,7 @@
 It differs from the core in ways that would bend it: the skips and the way down carry the raw
 convolutions, the decoder normalises after the activation, and TensorFlow's "same" padding is
 uneven where the stride is 2. Written from the facts of the published checkpoints (variable names,
-shapes) and of the program's outputs. How the stems' masks become ratio masks is not done here.
+shapes) and of the program's outputs.
 
 TensorFlow's kernels are ``(time, freq)``, ours ``(freq, time)``: a converted checkpoint has both
 axes of each kernel exchanged.
@@ -14,7 +14,7 @@ pre-trained models", JOSS 5(50), 2020; A. Jansson et al., ISMIR 2017 (the networ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
 
@@ -22,9 +22,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stemsep.dsp import STFTConfig
 from stemsep.errors import ParameterError, check_choices
+from stemsep.models.mask_network import extend_masks
 
-__all__ = ["SPLEETER_MODELS", "Spleeter", "SpleeterConfig"]
+__all__ = ["SPLEETER_MODELS", "Spleeter", "SpleeterConfig", "ratio_masks"]
 
 Activation = Literal["leaky_relu", "relu", "elu"]
 Head = Literal["sigmoid", "softmax"]
@@ -33,6 +35,9 @@ AUDIO_CHANNELS = 2
 WIDTHS = (16, 32, 64, 128, 256, 512)
 DROPPED_LEVELS = 3
 """How many of the decoder's levels have dropout."""
+
+EPSILON = 1e-10
+"""Energy that silence counts as, so that the masks of a silent bin share alike."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,21 +49,42 @@ class SpleeterConfig:
         encoder_activation: on the way down; ``leaky_relu`` has a slope of 0.2.
         decoder_activation: on the way up.
         head: a sigmoid of each stem, or a softmax over the stems.
+        sample_rate: Hz, of the sound that the network was trained on.
+        n_bins: how many of the lowest frequency bins the network sees.
+        stft: sizes of the transform.
 
     Raises:
-        ParameterError: no stem, or a value outside its choices.
+        ParameterError: no stem, or a value outside its choices or range.
     """
 
     stems: tuple[str, ...] = ("vocals", "drums", "bass", "other")
     encoder_activation: Activation = "elu"
     decoder_activation: Activation = "elu"
     head: Head = "sigmoid"
+    sample_rate: int = 44100
+    n_bins: int = 1024
+    stft: STFTConfig = field(default_factory=STFTConfig)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stems", tuple(self.stems))
         if not self.stems or len(set(self.stems)) != len(self.stems):
             raise ParameterError(f"stems = {self.stems}: give one or more, each with its own name")
+        if self.sample_rate < 1 or not 1 <= self.n_bins <= self.stft.n_freq:
+            raise ParameterError(
+                f"sample_rate = {self.sample_rate} Hz and n_bins = {self.n_bins}: they must be 1 "
+                f"or more, and the STFT has {self.stft.n_freq} bins"
+            )
         check_choices(self)
+
+    @property
+    def time_stride(self) -> int:
+        """Frames that one step of the lowest level spans."""
+        return int(2 ** len(WIDTHS))
+
+    @property
+    def sums_to_one(self) -> bool:
+        """Whether the masks of a bin do."""
+        return True
 
 
 SPLEETER_MODELS = {
@@ -86,12 +112,24 @@ class Spleeter(nn.Module):
         self.networks = nn.ModuleList(StemNetwork(config) for _ in config.stems)
 
     def forward(self, magnitude: Tensor) -> Tensor:
-        """Return masks between 0 and 1, ``(batch, stems, 2, freq, time)``.
+        """Return ratio masks ``(batch, stems, 2, freq, time)`` that sum to one.
 
-        A mask times the magnitude is the network's estimate of that stem's magnitude.
+        The masks of the bins that the network does not see are extended from its highest ones.
 
         Args:
             magnitude: ``(batch, 2, freq, time)``, not negative, not scaled.
+
+        Raises:
+            ParameterError: another number of channels, or an empty axis.
+        """
+        estimates = self.estimate(magnitude[..., : self.config.n_bins, :])
+        return extend_masks(ratio_masks(estimates), magnitude.shape[-2])
+
+    def estimate(self, magnitude: Tensor) -> Tensor:
+        """Return the published network's output, each stem's magnitude, shaped like the masks.
+
+        Args:
+            magnitude: ``(batch, 2, freq, time)`` of the bins that the network sees.
 
         Raises:
             ParameterError: another number of channels, or an empty axis.
@@ -108,7 +146,20 @@ class Spleeter(nn.Module):
         logits = logits[..., :height, :width]
         if logits.dtype.itemsize < 4:
             logits = logits.float()  # masks keep full precision under autocast
-        return logits.softmax(1) if self.config.head == "softmax" else logits.sigmoid()
+        gains = logits.softmax(1) if self.config.head == "softmax" else logits.sigmoid()
+        return gains * magnitude[:, None]
+
+
+def ratio_masks(estimates: Tensor) -> Tensor:
+    """Return each stem's share of the energy, ``(batch, stems, channels, freq, time)``.
+
+    ``mask_k = (e_k² + ε / stems) / (Σ_j e_j² + ε)``; together they are one.
+
+    Args:
+        estimates: magnitudes, ``(batch, stems, channels, freq, time)``.
+    """
+    energy = estimates.square()
+    return (energy + EPSILON / energy.shape[1]) / (energy.sum(1, keepdim=True) + EPSILON)
 
 
 class StemNetwork(nn.Module):

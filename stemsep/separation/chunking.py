@@ -51,6 +51,13 @@ class ChunkConfig:
             if getattr(self, name) < 1:
                 raise ParameterError(f"{name} = {getattr(self, name)}: it must be 1 or more")
 
+    @classmethod
+    def for_stride(cls, stride: int, *, batch_size: int = 1) -> ChunkConfig:
+        """Return chunks of the usual size, in multiples of a network's stride in time."""
+        context = -(-cls.context_frames // stride) * stride
+        core = max(1, (cls.core_frames + 2 * (cls.context_frames - context)) // stride) * stride
+        return cls(core_frames=core, context_frames=context, batch_size=batch_size)
+
     @property
     def frames(self) -> int:
         """Frames of a whole chunk."""

@@ -27,7 +27,7 @@ from stemsep.audio import (
     stereo_pairs,
 )
 from stemsep.errors import ParameterError, StemsepError, WeightsError
-from stemsep.models import MaskNetwork
+from stemsep.models import SeparationNetwork
 from stemsep.separation.chunking import (
     Chunk,
     ChunkConfig,
@@ -68,7 +68,7 @@ class Separator:
 
     def __init__(
         self,
-        network: MaskNetwork,
+        network: SeparationNetwork,
         *,
         device: str | torch.device = "auto",
         precision: str = "auto",
@@ -77,8 +77,10 @@ class Separator:
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
         self.config = network.config
-        self.chunks = chunks or ChunkConfig(batch_size=8 if self.device.type == "cuda" else 1)
-        stride = 2 ** (network.config.unet.levels - 1)
+        stride = self.config.time_stride
+        self.chunks = chunks or ChunkConfig.for_stride(
+            stride, batch_size=8 if self.device.type == "cuda" else 1
+        )
         reach = self.config.stft.n_fft // self.config.stft.hop_length
         sizes = (self.chunks.core_frames, self.chunks.context_frames)
         if any(size % stride for size in sizes) or sizes[1] < reach:
@@ -279,7 +281,7 @@ class Separator:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             masks = self.network(magnitude).to(home)
         stems = apply_masks(masks, spectrum)
-        if self.config.unet.head != "softmax":
+        if not self.config.sums_to_one:
             stems = consistent_spectra(stems, spectrum)
         waveform = core_waveform(stems, present, self.config.stft, self.chunks)
         if not torch.isfinite(waveform.sum()):  # one that is not finite makes the sum so too

@@ -21,11 +21,24 @@ from torch import Tensor
 from stemsep.audio.atomic import partial_file
 from stemsep.dsp import STFTConfig
 from stemsep.errors import WeightsError
-from stemsep.models import MaskNetwork, MaskNetworkConfig, UNetConfig
+from stemsep.models import (
+    MaskNetworkConfig,
+    SeparationConfig,
+    SeparationNetwork,
+    SpleeterConfig,
+    UNetConfig,
+    build_separation_network,
+)
 
 __all__ = ["FORMAT_VERSION", "Card", "load_network", "read_card", "save_network"]
 
 FORMAT_VERSION = 1
+
+KINDS: dict[str, type[SeparationConfig]] = {
+    "separation": MaskNetworkConfig,
+    "spleeter": SpleeterConfig,
+}
+"""What the header calls each kind of network that separates."""
 
 Parsed = TypeVar("Parsed")
 
@@ -60,7 +73,7 @@ class Card:
 def save_network(
     path: Path,
     state: Mapping[str, Tensor],
-    config: MaskNetworkConfig,
+    config: SeparationConfig,
     card: Card,
     *,
     half: bool = False,
@@ -86,7 +99,7 @@ def save_network(
     header = {
         "format": "stemsep",
         "format_version": str(FORMAT_VERSION),
-        "kind": "separation",
+        "kind": next(kind for kind, cls in KINDS.items() if isinstance(config, cls)),
         "network": json.dumps(asdict(config)),
         "card": json.dumps(asdict(card)),
     }
@@ -95,19 +108,16 @@ def save_network(
         temporary.write_bytes(save(tensors, metadata=header))
 
 
-def load_network(path: Path) -> MaskNetwork:
+def load_network(path: Path) -> SeparationNetwork:
     """Return the separation network stored in ``path``, in evaluation mode, float32, on the CPU.
 
     Raises:
         WeightsError: no such file, not a checkpoint, another format version, or tensors that do
             not fit its own configuration.
     """
-    header = _read_header(path)
-    if header["kind"] != "separation":
-        raise WeightsError(f"'{path}' holds a {header['kind']} network, not one for separation")
-    config = _parsed(path, header["network"], _config)
+    config, _ = read_card(path)
     with torch.device("meta"):
-        network = MaskNetwork(config)
+        network = build_separation_network(config)
     with _opened(path) as file:
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     state = {name: t.float() if t.is_floating_point() else t for name, t in state.items()}
@@ -119,14 +129,17 @@ def load_network(path: Path) -> MaskNetwork:
     return network.eval()
 
 
-def read_card(path: Path) -> tuple[MaskNetworkConfig, Card]:
+def read_card(path: Path) -> tuple[SeparationConfig, Card]:
     """Return the configuration and the card of a checkpoint, without its tensors.
 
     Raises:
         WeightsError: as `load_network`.
     """
     header = _read_header(path)
-    return _parsed(path, header["network"], _config), _parsed(path, header["card"], _card)
+    if header["kind"] not in KINDS:
+        raise WeightsError(f"'{path}' holds a {header['kind']} network, not one for separation")
+    config = _parsed(path, header["network"], lambda stored: _config(header["kind"], stored))
+    return config, _parsed(path, header["card"], _card)
 
 
 def _halved(tensor: Tensor) -> Tensor:
@@ -169,9 +182,11 @@ def _parsed(path: Path, text: str, build: Callable[[dict[str, Any]], Parsed]) ->
         raise WeightsError(f"'{path}' has a damaged header: {error}") from error
 
 
-def _config(stored: dict[str, Any]) -> MaskNetworkConfig:
-    parts = {"stft": STFTConfig(**stored["stft"]), "unet": UNetConfig(**stored["unet"])}
-    return MaskNetworkConfig(**{**stored, **parts})
+def _config(kind: str, stored: dict[str, Any]) -> SeparationConfig:
+    parts: dict[str, Any] = {"stft": STFTConfig(**stored["stft"])}
+    if kind == "separation":
+        parts["unet"] = UNetConfig(**stored["unet"])
+    return KINDS[kind](**{**stored, **parts})
 
 
 def _card(stored: dict[str, Any]) -> Card:

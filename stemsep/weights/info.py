@@ -25,6 +25,7 @@ def describe(name_or_path: str | Path) -> dict[str, Any]:
     """
     path = find_checkpoint(name_or_path)
     config, card = read_card(path)
+    network = asdict(config)
     return {
         "name": str(name_or_path),
         "file": str(path),
@@ -42,5 +43,5 @@ def describe(name_or_path: str | Path) -> dict[str, Any]:
         "steps": card.steps,
         "recipe_hash": card.recipe_hash,
         "scores": [dict(score) for score in card.scores],
-        "network": asdict(config.unet),
+        "network": network.get("unet", network),
     }

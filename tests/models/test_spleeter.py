@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from stemsep.errors import ParameterError
 from stemsep.models import SPLEETER_MODELS, Spleeter, SpleeterConfig
-from stemsep.models.spleeter import StemNetwork
+from stemsep.models.spleeter import StemNetwork, ratio_masks
 from tests.dsp.tensors import uniform
 
 ONE_STEM = SpleeterConfig(stems=("vocals",))
@@ -71,6 +71,26 @@ def test_any_height_and_width(two_stems: Spleeter, height: int, width: int) -> N
     assert torch.equal(magnitude, before)
     torch.testing.assert_close(masks.sum(1), torch.ones(1, 2, height, width))
     torch.testing.assert_close(masks, whole)
+
+
+def test_bins_that_the_network_does_not_see_get_masks_too(two_stems: Spleeter) -> None:
+    magnitude = uniform(1, 2, 1030, 64).abs()
+    with torch.no_grad():
+        masks = two_stems(magnitude)
+        seen = two_stems(magnitude[..., :1024, :])
+    assert torch.equal(masks[..., :1024, :], seen)
+    torch.testing.assert_close(masks.sum(1), torch.ones(1, 2, 1030, 64))
+    top = seen[..., -64:, :].mean(-2)
+    for row in range(1024, 1030):
+        torch.testing.assert_close(masks[..., row, :], top)
+
+
+def test_ratio_masks_are_shares_of_the_energy_and_silence_is_shared_alike() -> None:
+    estimates = torch.tensor([3.0, 4.0]).reshape(1, 2, 1, 1, 1)
+    torch.testing.assert_close(ratio_masks(estimates).flatten(), torch.tensor([0.36, 0.64]))
+    assert ratio_masks(torch.zeros(1, 4, 2, 3, 5)).unique().tolist() == [0.25]
+    quiet = torch.tensor([1e-5, 0.0]).reshape(1, 2, 1, 1, 1)  # energies 1e-10 and 0
+    torch.testing.assert_close(ratio_masks(quiet).flatten(), torch.tensor([0.75, 0.25]))
 
 
 def same_convolution(features: Tensor, layer: Any) -> Tensor:
@@ -140,10 +160,12 @@ def test_each_stem_has_a_network_of_its_own_and_a_sigmoid(two_stems: Spleeter) -
     sigmoid.load_state_dict(two_stems.state_dict())
     magnitude = uniform(1, 2, 64, 64).abs()
     with torch.no_grad():
-        masks = sigmoid(magnitude)
-        for stem, network in enumerate(two_stems.networks):
-            torch.testing.assert_close(masks[:, stem], network(magnitude).sigmoid())
-    assert not torch.allclose(masks[:, 0], masks[:, 1])
+        estimates = sigmoid.estimate(magnitude)
+        softmax = two_stems.estimate(magnitude)
+        logits = torch.stack([network(magnitude) for network in two_stems.networks], 1)
+    torch.testing.assert_close(estimates, logits.sigmoid() * magnitude[:, None])
+    torch.testing.assert_close(softmax, logits.softmax(1) * magnitude[:, None])
+    assert not torch.allclose(estimates[:, 0], estimates[:, 1])
 
 
 def test_dropout_acts_in_training_only(two_stems: Spleeter) -> None:
@@ -164,6 +186,8 @@ def test_dropout_acts_in_training_only(two_stems: Spleeter) -> None:
         ({"stems": ("a", "a")}, "its own name"),
         ({"encoder_activation": "gelu"}, "encoder_activation = 'gelu': choose from leaky_relu"),
         ({"decoder_activation": "gelu"}, "decoder_activation = 'gelu'"),
+        ({"sample_rate": 0}, "sample_rate = 0 Hz"),
+        ({"n_bins": 2050}, "n_bins = 2050.*the STFT has 2049"),
         ({"head": "tanh"}, "head = 'tanh': choose from sigmoid, softmax"),
     ],
     ids=str,

@@ -112,3 +112,11 @@ def test_the_ends_of_a_song_are_held():
     held = hold_ends(magnitude, present.float())
     assert held[:, 0, 0].tolist() == [[2, 2, 2, 3, 4, 5], [0, 1, 2, 3, 3, 3], [0, 1, 2, 3, 4, 5]]
     assert hold_ends(magnitude, torch.ones(3, 6)) is magnitude
+
+
+@pytest.mark.parametrize(
+    ("stride", "core", "context"), [(1, 416, 48), (8, 416, 48), (64, 384, 64), (512, 512, 512)]
+)
+def test_chunks_have_the_usual_size_in_multiples_of_the_stride(stride, core, context):
+    config = ChunkConfig.for_stride(stride, batch_size=3)
+    assert (config.core_frames, config.context_frames, config.batch_size) == (core, context, 3)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from stemsep import Separator
 from stemsep.errors import ParameterError, StemsepError, WeightsError
 from stemsep.separation.chunking import ChunkConfig
-from tests.networks import STEMS, tiny_network
+from tests.networks import STEMS, small_spleeter, tiny_network
 
 RATE = 8000  # of the tiny network
 CHUNKS = ChunkConfig(core_frames=32, context_frames=8)
@@ -45,6 +45,19 @@ def test_stems_have_the_shape_of_the_song_and_sum_to_it(samples, channels, rate)
 def test_stems_sum_to_the_song_with_every_head(head):
     waveform = song(5000)
     assert (total(separator(head=head).separate(waveform, RATE)) - waveform).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_spleeter_s_networks_keep_every_promise_too(channels):
+    chunks = ChunkConfig(core_frames=64, context_frames=64)
+    spleeter = Separator(small_spleeter(), device="cpu", precision="fp32", chunks=chunks)
+    waveform = song(9000, channels)  # two chunks; noise in every bin, those unseen too
+    stems = spleeter.separate(waveform, RATE)
+    assert tuple(stems) == ("vocals", "accompaniment")
+    assert all(stem.shape == waveform.shape for stem in stems.values())
+    assert (total(stems) - waveform).abs().max() < 1e-6
+    high = torch.stack([torch.fft.rfft(stem)[:, 3000:] for stem in stems.values()])
+    assert (high.abs().square().sum((1, 2)) > 1).all()
 
 
 def test_the_network_decides_what_goes_where():

@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save_file
 from stemsep.errors import WeightsError
 from stemsep.weights.checkpoint import Card, load_network, read_card, save_network
 from stemsep.weights.digest import file_digest
-from tests.networks import tiny_config, tiny_network
+from stemsep.weights.info import describe
+from tests.networks import small_spleeter, tiny_config, tiny_network
 
 CARD = Card(
     license="CC0",
@@ -90,6 +91,16 @@ def test_half_keeps_thirty_two_bits_where_sixteen_would_overflow(tmp_path):
 def test_card_and_configuration_come_back(path):
     assert read_card(path) == (tiny_config(), CARD)
     assert load_network(path).config == tiny_config()
+
+
+def test_a_spleeter_network_comes_back_as_one(tmp_path):
+    network = small_spleeter()
+    path = save(tmp_path / "spleeter.safetensors", network=network)
+    loaded = load_network(path)
+    assert (read_card(path)[0], loaded.config) == (network.config, network.config)
+    assert describe(path)["network"]["n_bins"] == 64
+    magnitude = torch.rand(1, 2, 129, 64)
+    assert torch.equal(loaded(magnitude), network(magnitude))
 
 
 def test_recipe_hash_depends_on_the_recipe_and_not_on_the_order_of_its_keys():
