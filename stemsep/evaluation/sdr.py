@@ -7,13 +7,14 @@ of the 2021 challenge).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stemsep.errors import ParameterError
 
-__all__ = ["frame_sdr", "mean_scores", "median_frame_sdr", "track_sdr"]
+__all__ = ["frame_sdr", "is_silent", "mean_scores", "median_frame_sdr", "track_sdr"]
 
 
 def frame_sdr(
@@ -45,7 +46,7 @@ def frame_sdr(
     truth, guess = _frames(reference, length), _frames(estimate, length)
     energy = (truth**2).sum(axis=(1, 3))  # (stems, frames)
     error = ((truth - guess) ** 2).sum(axis=(1, 3))
-    silent = (_is_silent(truth) | _is_silent(guess)).any(axis=0)
+    silent = (is_silent(truth) | is_silent(guess)).any(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio: NDArray[np.float64] = 10 * np.log10(energy / error)
     ratio[:, silent] = np.nan
@@ -117,9 +118,12 @@ def _frames(waveform: NDArray[np.floating], length: int) -> NDArray[np.float64]:
     return whole.reshape(*waveform.shape[:-1], frames, length)
 
 
-def _is_silent(frames: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return ``(stems, frames)``."""
-    return np.asarray((frames.sum(axis=1) == 0).all(axis=-1))
+def is_silent(frames: Any) -> Any:
+    """Return whether the channels of ``(stems, channels, frames, window)`` sum to zero throughout.
+
+    Takes arrays of NumPy or torch, gives ``(stems, frames)``.
+    """
+    return (frames.sum(1) == 0).all(-1)
 
 
 def _check_shapes(estimate: NDArray[np.floating], reference: NDArray[np.floating]) -> None:
