@@ -5,7 +5,12 @@ Takes: magnitudes ``(batch, channels, freq, time)``. Gives: masks
 """
 
 from stemsep.models.cost import count_parameters, gmac_per_second, macs
-from stemsep.models.kinds import SeparationConfig, SeparationNetwork, build_separation_network
+from stemsep.models.kinds import (
+    SeparationConfig,
+    SeparationNetwork,
+    build_separation_network,
+    magnitudes,
+)
 from stemsep.models.mask_network import MaskNetwork, MaskNetworkConfig, extend_masks
 from stemsep.models.presets import PRESETS, build
 from stemsep.models.spleeter import SPLEETER_MODELS, Spleeter, SpleeterConfig
@@ -28,4 +33,5 @@ __all__ = [
     "extend_masks",
     "gmac_per_second",
     "macs",
+    "magnitudes",
 ]

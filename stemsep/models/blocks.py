@@ -14,7 +14,7 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from stemsep.models.unet import UNetConfig
 
-__all__ = ["BLOCKS", "Downsample", "Upsample", "fit_to"]
+__all__ = ["BLOCKS", "Downsample", "TimeContext", "Upsample", "fit_to"]
 
 
 class DoubleConvolution(nn.Module):
@@ -93,6 +93,37 @@ class FrequencyBottleneck(nn.Module):
 
 # All are built with the same arguments; only the last needs the number of frequency bins.
 BLOCKS = {"double": DoubleConvolution, "residual": Residual, "tfc_tdf": TfcTdf}
+
+
+class TimeContext(nn.Module):
+    """A convolution of three frames along time, far apart, and a pointwise one, plus a shortcut.
+
+    A few of them with growing dilation see seconds at little cost, where a recurrent layer would
+    see the whole chunk and make its result depend on where a song is cut. Training starts from the
+    identity: the last layer is all zeros.
+
+    Reference: F. Yu, V. Koltun, "Multi-scale context aggregation by dilated convolutions", ICLR
+    2016 (arXiv 1511.07122).
+    """
+
+    def __init__(self, channels: int, dilation: int, c: UNetConfig) -> None:
+        super().__init__()
+        bias, reach = c.norm == "none", (0, dilation)
+        layers: list[nn.Module] = [
+            nn.Conv2d(channels, channels, (1, 3), padding=reach, dilation=(1, dilation), bias=bias),
+            *_norm(channels, c),
+            _activation(c),
+            nn.Conv2d(channels, channels, 1, bias=bias),
+            *_norm(channels, c),
+        ]
+        for parameter in layers[-1].parameters():
+            nn.init.zeros_(parameter)
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return ``(batch, channels, freq, time)``."""
+        result: Tensor = features + self.layers(features)
+        return result
 
 
 class Downsample(nn.Module):

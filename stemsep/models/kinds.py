@@ -1,16 +1,18 @@
 """The kinds of networks that separate, which all have the same interface.
 
-Each takes magnitudes ``(batch, 2, freq, time)`` and gives masks ``(batch, stems, 2, freq, time)``
-for all bins; its ``config`` has ``stems``, ``sample_rate``, ``stft``, ``time_stride`` (chunks are
-multiples of so many frames) and ``sums_to_one``.
+Each takes `magnitudes` ``(batch, features, freq, time)`` and gives masks
+``(batch, stems, 2, freq, time)`` for all bins; its ``config`` has ``stems``, ``sample_rate``,
+``stft``, ``time_stride`` (chunks are multiples of so many frames) and ``sums_to_one``.
 """
 
 from __future__ import annotations
 
-from stemsep.models.mask_network import MaskNetwork, MaskNetworkConfig
+from torch import Tensor
+
+from stemsep.models.mask_network import MaskNetwork, MaskNetworkConfig, with_mid_side
 from stemsep.models.spleeter import Spleeter, SpleeterConfig
 
-__all__ = ["SeparationConfig", "SeparationNetwork", "build_separation_network"]
+__all__ = ["SeparationConfig", "SeparationNetwork", "build_separation_network", "magnitudes"]
 
 SeparationNetwork = MaskNetwork | Spleeter
 SeparationConfig = MaskNetworkConfig | SpleeterConfig
@@ -19,3 +21,14 @@ SeparationConfig = MaskNetworkConfig | SpleeterConfig
 def build_separation_network(config: SeparationConfig) -> SeparationNetwork:
     """Return the untrained network of a configuration."""
     return Spleeter(config) if isinstance(config, SpleeterConfig) else MaskNetwork(config)
+
+
+def magnitudes(spectrum: Tensor, config: SeparationConfig) -> Tensor:
+    """Return what a network takes, ``(batch, features, freq, time)``: see `MaskNetworkConfig`.
+
+    Args:
+        spectrum: ``(batch, 2, freq, time)``, complex, of the mixture.
+        config: of the network.
+    """
+    mid_side = isinstance(config, MaskNetworkConfig) and config.features == "left_right_mid_side"
+    return (with_mid_side(spectrum) if mid_side else spectrum).abs()

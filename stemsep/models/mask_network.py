@@ -8,15 +8,16 @@ Takes the magnitude ``(batch, channels, freq, time)`` of a mixture's STFT, gives
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from stemsep.dsp import STFTConfig
-from stemsep.errors import ParameterError
+from stemsep.errors import ParameterError, check_choices
 from stemsep.models.unet import UNet, UNetConfig
 
-__all__ = ["MaskNetwork", "MaskNetworkConfig", "extend_masks"]
+__all__ = ["MaskNetwork", "MaskNetworkConfig", "extend_masks", "with_mid_side"]
 
 EXTENSION_BINS = 64
 """How many of the highest trained bins the mask above them is the mean of (690 Hz at 4096)."""
@@ -33,6 +34,8 @@ class MaskNetworkConfig:
             above are extended from its highest ones.
         stft: sizes of the transform.
         unet: the network; its ``stems`` must be the number of names.
+        features: the magnitudes that it sees: of left and right, or of their half sum and half
+            difference as well, which tell what is in the middle.
 
     Raises:
         ParameterError: parts that do not fit together.
@@ -43,6 +46,7 @@ class MaskNetworkConfig:
     n_bins: int
     stft: STFTConfig
     unet: UNetConfig
+    features: Literal["left_right", "left_right_mid_side"] = "left_right"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stems", tuple(self.stems))
@@ -50,8 +54,12 @@ class MaskNetworkConfig:
             raise ParameterError(f"stems = {self.stems}: give one or more, each with its own name")
         if self.unet.stems != len(self.stems):
             raise ParameterError(f"stems = {self.stems}, but the U-Net gives {self.unet.stems}")
-        if self.unet.in_channels != self.unet.out_channels or self.unet.padding != "same":
-            raise ParameterError("masks need a U-Net of padding 'same', as many channels out as in")
+        check_choices(self)
+        if self.unet.in_channels != self.n_features or self.unet.padding != "same":
+            raise ParameterError(
+                f"features = '{self.features}' need a U-Net of {self.n_features} channels in and "
+                f"{self.unet.out_channels} out, and padding 'same'"
+            )
         if self.sample_rate < 1:
             raise ParameterError(f"sample_rate = {self.sample_rate}: it must be 1 Hz or more")
         if not 1 <= self.n_bins <= self.stft.n_freq:
@@ -60,6 +68,11 @@ class MaskNetworkConfig:
             raise ParameterError(
                 f"n_bins = {self.n_bins}: the U-Net was built for {self.unet.freq_bins}"
             )
+
+    @property
+    def n_features(self) -> int:
+        """Channels of the network's input."""
+        return self.unet.out_channels if self.features == "left_right" else 4
 
     @property
     def time_stride(self) -> int:
@@ -84,10 +97,20 @@ class MaskNetwork(nn.Module):
         """Return masks ``(batch, stems, channels, freq, time)``.
 
         Args:
-            magnitude: ``(batch, channels, freq, time)``, not negative.
+            magnitude: ``(batch, n_features, freq, time)``, not negative.
         """
         masks: Tensor = self.unet(magnitude[..., : self.config.n_bins, :])
         return extend_masks(masks, magnitude.shape[-2])
+
+
+def with_mid_side(spectrum: Tensor) -> Tensor:
+    """Return left, right, their half sum and half difference, ``(…, 4, freq, time)``.
+
+    Args:
+        spectrum: ``(…, 2, freq, time)``, complex; or its real or its imaginary part.
+    """
+    left, right = spectrum.unbind(-3)
+    return torch.stack([left, right, (left + right) / 2, (left - right) / 2], -3)
 
 
 def extend_masks(masks: Tensor, n_freq: int) -> Tensor:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stemsep.errors import ParameterError, check_choices
-from stemsep.models.blocks import BLOCKS, Downsample, Upsample, fit_to
+from stemsep.models.blocks import BLOCKS, Downsample, TimeContext, Upsample, fit_to
 
 __all__ = ["UNet", "UNetConfig"]
 
@@ -54,6 +54,8 @@ class UNetConfig:
         subbands: the frequency axis is cut into this many bands, stacked as channels.
         freq_bins: height of the input, which ``tfc_tdf`` has to know; a lower input is padded.
         tdf_factor: how much narrower the bottleneck along frequency is.
+        time_dilations: at the lowest level, one residual block of convolutions along time for each;
+            a dilation of d sees d frames of that level to both sides.
         compression: c in ``log(1 + c x)``, applied to the input; 0 leaves the input as it is.
 
     Raises:
@@ -78,17 +80,14 @@ class UNetConfig:
     subbands: int = 1
     freq_bins: int = 0
     tdf_factor: int = 4
+    time_dilations: tuple[int, ...] = ()
     compression: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
+        object.__setattr__(self, "time_dilations", tuple(self.time_dilations))
         check_choices(self)
-        for name in ("in_channels", "out_channels", "norm_groups", "subbands", "tdf_factor"):
-            if getattr(self, name) < 1:
-                raise ParameterError(f"{name} = {getattr(self, name)}: it must be 1 or more")
-        for name in ("stems", "freq_bins", "compression"):
-            if not getattr(self, name) >= 0:
-                raise ParameterError(f"{name} = {getattr(self, name)}: it must be 0 or more")
+        self._check_ranges()
         if not self.channels or min(self.channels) < 1:
             raise ParameterError(f"channels = {self.channels}: give one positive width per level")
         if self.upsample == "bilinear" and min(self.channels) < 2:
@@ -99,6 +98,18 @@ class UNetConfig:
             raise ParameterError(f"dropout = {self.dropout}: it must be at least 0 and below 1")
         if self.block == "tfc_tdf" and (self.freq_bins < 1 or self.padding == "valid"):
             raise ParameterError("block = 'tfc_tdf' needs freq_bins above 0 and padding 'same'")
+        if self.time_dilations and self.padding == "valid":
+            raise ParameterError("time_dilations need padding 'same'")
+
+    def _check_ranges(self) -> None:
+        for name in ("in_channels", "out_channels", "norm_groups", "subbands", "tdf_factor"):
+            if getattr(self, name) < 1:
+                raise ParameterError(f"{name} = {getattr(self, name)}: it must be 1 or more")
+        for name in ("stems", "freq_bins", "compression"):
+            if not getattr(self, name) >= 0:
+                raise ParameterError(f"{name} = {getattr(self, name)}: it must be 0 or more")
+        if min(self.time_dilations, default=1) < 1:
+            raise ParameterError(f"time_dilations = {self.time_dilations}: each must be 1 or more")
 
     @property
     def levels(self) -> int:
@@ -134,6 +145,7 @@ class UNet(nn.Module):
             outputs = width // halving if level and level == len(widths) - 1 else width
             encoder.append(block(inputs, outputs, outputs, freq[level], config))
             inputs = outputs
+        context = [TimeContext(inputs, dilation, config) for dilation in config.time_dilations]
 
         decoder, ups = [], []
         for level in reversed(range(len(widths) - 1)):
@@ -146,7 +158,7 @@ class UNet(nn.Module):
 
         self.encoder, self.downs = nn.ModuleList(encoder), nn.ModuleList(downs)
         self.decoder, self.ups = nn.ModuleList(decoder), nn.ModuleList(ups)
-        self.dropout = nn.Dropout(config.dropout)
+        self.context, self.dropout = nn.Sequential(*context), nn.Dropout(config.dropout)
         parts = 2 if config.head.startswith("complex") else 1
         outputs = max(1, config.stems) * parts * config.out_channels * config.subbands
         self.head = nn.Conv2d(inputs, outputs, 1)
@@ -183,7 +195,7 @@ class UNet(nn.Module):
         skips = [self.encoder[0](features)]
         for down, block in zip(self.downs, self.encoder[1:], strict=True):
             skips.append(block(down(skips[-1])))
-        skips[-1] = self.dropout(skips[-1])
+        skips[-1] = self.dropout(self.context(skips[-1]))
         return skips
 
     def _decode(self, skips: list[Tensor]) -> Tensor:

@@ -27,7 +27,7 @@ from stemsep.audio import (
     stereo_pairs,
 )
 from stemsep.errors import ParameterError, StemsepError, WeightsError
-from stemsep.models import SeparationNetwork
+from stemsep.models import SeparationNetwork, magnitudes
 from stemsep.separation.chunking import (
     Chunk,
     ChunkConfig,
@@ -276,7 +276,7 @@ class Separator:
         home = torch.device("cpu") if self.device.type == "mps" else self.device
         present = present.to(home)
         spectrum = frames_of(windows.to(home), present, self.config.stft)
-        magnitude = hold_ends(spectrum.abs(), present)
+        magnitude = hold_ends(magnitudes(spectrum, self.config), present)
         magnitude = magnitude.to(self.device, memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             masks = self.network(magnitude).to(home)

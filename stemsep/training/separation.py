@@ -17,7 +17,7 @@ from stemsep.data.track import Track
 from stemsep.dsp import istft, stft
 from stemsep.errors import DatasetError
 from stemsep.evaluation.sdr import frame_sdr, mean_scores
-from stemsep.models import MaskNetwork, MaskNetworkConfig
+from stemsep.models import MaskNetwork, MaskNetworkConfig, magnitudes
 from stemsep.training.losses import complex_l1, planes
 from stemsep.weights.checkpoint import Card, save_network
 
@@ -83,7 +83,7 @@ class SeparationTask:
         bins = self.config.n_bins
         reference = planes(stft(batch, self.config.stft)[..., :bins, :])
         mixture = reference.sum(2)  # (2, batch, channels, freq, time)
-        magnitude = torch.hypot(*mixture)
+        magnitude = magnitudes(torch.complex(*mixture), self.config)
         masks = network(_channels_last(magnitude)).contiguous()
         return complex_l1(masks=masks, mixture=mixture, reference=reference)
 
@@ -113,7 +113,7 @@ class SeparationTask:
         reference = track.whole(self.config.stems)
         mixture = torch.from_numpy(reference.sum(0) if track.mixture is None else track.mixture)
         spectrum = stft(mixture, self.config.stft)
-        masks = network(_channels_last(spectrum.abs()[None]))[0]
+        masks = network(_channels_last(magnitudes(spectrum[None], self.config)))[0]
         estimate = istft(masks * spectrum, self.config.stft, length=mixture.shape[-1])
         return estimate.numpy(), reference, track.sample_rate
 

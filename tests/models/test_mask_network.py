@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from stemsep.dsp import STFTConfig
 from stemsep.errors import ParameterError
-from stemsep.models import MaskNetwork, MaskNetworkConfig, UNetConfig, extend_masks
+from stemsep.models import MaskNetwork, MaskNetworkConfig, UNetConfig, extend_masks, magnitudes
 from stemsep.models.mask_network import EXTENSION_BINS
 from tests.dsp.tensors import uniform
 
@@ -86,7 +86,9 @@ def test_stems_may_be_a_list() -> None:
         ({"n_bins": 0}, "n_bins = 0: the STFT has 33"),
         ({"n_bins": 34}, "n_bins = 34: the STFT has 33"),
         ({"sample_rate": 0}, "sample_rate = 0"),
-        ({"unet": unet_of(in_channels=1)}, "as many channels out as in"),
+        ({"unet": unet_of(in_channels=1)}, "channels in"),
+        ({"features": "left_right_mid_side"}, "4 channels in"),
+        ({"features": "mid"}, "choose from"),
         ({"unet": unet_of(padding="valid")}, "padding 'same'"),
         ({"unet": unet_of(block="tfc_tdf", freq_bins=19)}, "n_bins = 20: .* built for 19"),
     ],
@@ -95,3 +97,21 @@ def test_stems_may_be_a_list() -> None:
 def test_parts_that_do_not_fit_together_are_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         config_of(**change)
+
+
+def test_mid_and_side_are_magnitudes_of_sum_and_difference() -> None:
+    config = config_of(unet=unet_of(in_channels=4), features="left_right_mid_side")
+    left, right = torch.complex(uniform(2, 33, 5), uniform(2, 33, 5)).unbind(0)
+    seen = magnitudes(torch.stack([left, right])[None], config)
+    expected = torch.stack([left, right, (left + right) / 2, (left - right) / 2]).abs()
+    torch.testing.assert_close(seen, expected[None])
+    assert MaskNetwork(config)(seen).shape == (1, 2, 2, 33, 5)
+
+
+def test_mono_has_no_side() -> None:
+    config = config_of(unet=unet_of(in_channels=4), features="left_right_mid_side")
+    mono = torch.complex(uniform(33, 5), uniform(33, 5))
+    left, right, mid, side = magnitudes(torch.stack([mono, mono])[None], config)[0]
+    assert not side.any()
+    assert torch.equal(left, right)
+    torch.testing.assert_close(mid, left)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from stemsep.errors import ParameterError
 from stemsep.models import UNet, UNetConfig
-from stemsep.models.blocks import BLOCKS, Upsample, fit_to
+from stemsep.models.blocks import BLOCKS, TimeContext, Upsample, fit_to
 from tests.dsp.tensors import uniform
 
 SWITCHES: Mapping[str, st.SearchStrategy[Any]] = {
@@ -32,6 +32,7 @@ SWITCHES: Mapping[str, st.SearchStrategy[Any]] = {
     "subbands": st.integers(1, 3),
     "freq_bins": st.sampled_from([1, 5, 17]),
     "tdf_factor": st.sampled_from([1, 4, 100]),
+    "time_dilations": st.sampled_from([(), (1,), (1, 3)]),
     "compression": st.sampled_from([0.0, 10.0]),
 }
 
@@ -39,7 +40,7 @@ SWITCHES: Mapping[str, st.SearchStrategy[Any]] = {
 @st.composite
 def configs(draw: st.DrawFn, **fixed: Any) -> UNetConfig:
     switches = {name: draw(values) for name, values in SWITCHES.items()} | fixed
-    if switches["block"] == "tfc_tdf":
+    if switches["block"] == "tfc_tdf" or switches["time_dilations"]:
         switches["padding"] = "same"
     return UNetConfig(**switches)
 
@@ -267,6 +268,32 @@ def test_tfc_tdf_written_out() -> None:
     torch.testing.assert_close(block(features), expected)
 
 
+def test_time_context_starts_as_the_identity_and_then_sees_its_dilation() -> None:
+    torch.manual_seed(0)
+    block = TimeContext(4, 3, UNetConfig()).eval()
+    features = uniform(1, 4, 2, 11)
+    assert torch.equal(block(features), features)
+    torch.nn.init.ones_(block.layers[-1].weight)
+    changed = features.clone()
+    changed[..., 5] += 1
+    seen = (block(changed) != block(features)).any(1)[0].any(0)
+    assert seen.nonzero().flatten().tolist() == [2, 5, 8]
+
+
+@pytest.mark.parametrize("norm", ["batch", "none"])
+def test_time_dilations_start_from_the_network_without_them(norm: str) -> None:
+    features = uniform(1, 2, 24, 24)
+    plain = network_of(norm=norm)
+    longer = network_of(norm=norm, time_dilations=(1, 2))
+    outcome = longer.load_state_dict(plain.state_dict(), strict=False)
+    assert not outcome.unexpected_keys
+    assert all(name.startswith("context.") for name in outcome.missing_keys)
+    for block in longer.context:
+        if norm == "batch":
+            block.layers[-1].reset_running_stats()
+    torch.testing.assert_close(longer(features), plain(features))
+
+
 @pytest.mark.parametrize("outputs", [3, 5])
 def test_residual_written_out(outputs: int) -> None:
     torch.manual_seed(0)
@@ -304,6 +331,8 @@ def test_fit_to_puts_the_smaller_half_first() -> None:
         ({"dropout": 1.0}, "dropout = 1.0"),
         ({"block": "tfc_tdf"}, "needs freq_bins"),
         ({"block": "tfc_tdf", "freq_bins": 8, "padding": "valid"}, "padding 'same'"),
+        ({"time_dilations": (1, 0)}, "each must be 1 or more"),
+        ({"time_dilations": (1,), "padding": "valid"}, "padding 'same'"),
         ({"activation": "tanh"}, "activation = 'tanh': choose from relu, leaky_relu, elu, gelu"),
         ({"head": "mask"}, "head = 'mask': choose from logits, sigmoid, softmax, complex"),
     ],
