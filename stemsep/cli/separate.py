@@ -20,6 +20,7 @@ from stemsep.errors import ParameterError
 if TYPE_CHECKING:
     from stemsep.plotting.spectrogram import StemPicture
     from stemsep.separation import FileResult, OutputConfig, Separator
+    from stemsep.separation.exact import ExactSeparator
     from stemsep.separation.outputs import Input
 
 __all__ = ["command"]
@@ -75,6 +76,17 @@ class _LiteralNames(click.Command):
 @click.option("--skip-existing", is_flag=True, help="Leave stems alone that are there already.")
 @click.option("--overwrite", is_flag=True, help="Replace stems that are there already.")
 @click.option("--plot", is_flag=True, help="Draw each song and its stems into a PNG beside them.")
+@click.option(
+    "--exact",
+    is_flag=True,
+    help="Spleeter's networks in Spleeter's own way: two channels at 44.1 kHz, which are not "
+    "together the song.",
+)
+@click.option(
+    "--mask-extension",
+    type=click.Choice(["zeros", "average"]),
+    help="With --exact: what is kept above 11 kHz, nothing or as much as below (default: zeros).",
+)
 @device_options
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @click.option("-v", "--verbose", is_flag=True, help="Name each file that is written.")
@@ -93,7 +105,6 @@ def command(inputs: tuple[Path, ...], output: Path, **options: Any) -> int:
     """
     settings = _output_config(options)
     from stemsep.models.memory import keep_freed_memory
-    from stemsep.separation import Separator
     from stemsep.separation.batch import find_inputs, plan
     from stemsep.separation.device import use_threads
 
@@ -106,9 +117,7 @@ def command(inputs: tuple[Path, ...], output: Path, **options: Any) -> int:
     if not found:
         return 1
     with _as_usage_error():
-        separator = Separator.from_pretrained(
-            options["model"], device=options["device"], precision=options["precision"]
-        )
+        separator = _separator(options)
         songs = plan(found, output, settings, separator.stems)
     failed = sum(not _separate(separator, song, output, settings, options) for song in songs)
     done, failed = len(songs) - failed, failed + len(errors)
@@ -117,10 +126,34 @@ def command(inputs: tuple[Path, ...], output: Path, **options: Any) -> int:
     return 1 if failed else 0
 
 
+def _separator(options: dict[str, Any]) -> Separator | ExactSeparator:
+    """Return the network that was asked for, ready to separate."""
+    from stemsep.separation import Separator
+    from stemsep.separation.exact import ExactConfig, ExactSeparator
+    from stemsep.weights.catalog import find_checkpoint
+    from stemsep.weights.checkpoint import load_network
+
+    model, device, precision = options["model"], options["device"], options["precision"]
+    if not options["exact"]:
+        if options["mask_extension"]:
+            raise ParameterError("--mask-extension goes with --exact")
+        return Separator.from_pretrained(model, device=device, precision=precision)
+    if precision == "bf16":
+        raise ParameterError("--exact computes in fp32: leave --precision out")
+    config = ExactConfig(mask_extension=options["mask_extension"] or "zeros")
+    return ExactSeparator(load_network(find_checkpoint(model)), config, device=device)
+
+
 def _separate(
-    separator: Separator, song: Input, output: Path, settings: OutputConfig, options: dict[str, Any]
+    separator: Separator | ExactSeparator,
+    song: Input,
+    output: Path,
+    settings: OutputConfig,
+    options: dict[str, Any],
 ) -> bool:
     """Separate one song and say what became of it; return whether it was done."""
+    from stemsep.separation.files import separate_file
+
     name, show = song.path.name, not options["quiet"]
     try:
         with interrupt_between_blocks() as check, song_progress(name, show=show) as update:
@@ -129,10 +162,11 @@ def _separate(
                 check()
                 update(done, total)
 
-            result = separator.separate_file(
+            result = separate_file(
+                separator,
                 song.path,
                 output,
-                options=settings,
+                settings,
                 folder=song.folder,
                 progress=progress,
                 picture=_picture(name) if options["plot"] else None,

@@ -37,6 +37,7 @@ from stemsep.separation.residue import OUTPUT_SAMPLES, quantise
 from stemsep.separation.stems import StemSet, choose_stems
 
 if TYPE_CHECKING:
+    from stemsep.separation.exact import ExactSeparator
     from stemsep.separation.separator import Separator
 
 __all__ = ["FileResult", "Picture", "Progress", "separate_file"]
@@ -85,7 +86,7 @@ class FileResult:
 
 
 def separate_file(
-    separator: Separator,
+    separator: Separator | ExactSeparator,
     path: Path,
     output: Path,
     options: OutputConfig,
@@ -123,21 +124,25 @@ def separate_file(
     if not wanted and (drawn is None or drawn in there):
         return FileResult(path=path, written={}, kept=kept)
     with open_audio(path) as reader:
-        info = reader.info
+        info, blocks = reader.info, reader.blocks()
+        total = info.samples / info.sample_rate if info.samples else None
+        if separator.exact:
+            info, blocks = separator.prepare(info, blocks)
         depth = resolve_bit_depth(info, options)
-        originals, decoded = itertools.tee(reader.blocks())
+        originals, decoded = itertools.tee(blocks)
         pieces = separator.stream(
             map(to_float, decoded),
             info.sample_rate,
             progress=progress,
-            total_seconds=info.samples / info.sample_rate if info.samples else None,
+            total_seconds=total,
         )
         grouped = (_group(piece, separator.stems, stems) for piece in pieces)
         names = tuple(stems.groups)
         pairs: Iterable[_Pair] = zip(grouped, reblock(originals, OUTPUT_SAMPLES), strict=True)
         if picture:
             pairs = _shown(pairs, names, info.sample_rate, picture)
-        samples, clipped = _write(pairs, wanted, names, info, depth, options)
+        alone = separator.exact is not None
+        samples, clipped = _write(pairs, wanted, names, info, depth, options, alone=alone)
         if picture and drawn:
             drawn.parent.mkdir(parents=True, exist_ok=True)
             picture.save(drawn)
@@ -179,8 +184,13 @@ def _write(
     info: AudioInfo,
     depth: int | None,
     options: OutputConfig,
+    *,
+    alone: bool,
 ) -> tuple[int, int]:
-    """Write all pieces; return the number of samples and of clipped ones."""
+    """Write all pieces; return the number of samples and of clipped ones.
+
+    Integer stems together are the mixture, or each is rounded ``alone``.
+    """
     pairs = iter(pairs)
     first = next(pairs)  # a file that does not decode must not leave an empty folder
     samples = clipped = 0
@@ -189,9 +199,9 @@ def _write(
             samples += original.shape[-1]
             out: NDArray[Any] = grouped
             if depth is not None:
-                mixture, beyond = to_steps(original, depth)
+                steps, beyond = to_steps(grouped if alone else original, depth)
                 clipped += beyond
-                out = quantise(grouped, mixture, depth)
+                out = steps if alone else quantise(grouped, steps, depth)
             for stem, writer in writers.items():
                 writer.write(out[names.index(stem)])
     return samples, clipped

@@ -7,9 +7,7 @@ stems that sum to the mixture.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterable, Iterator
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stemsep.audio import (
-    first_non_finite,
     fit_length,
     from_stereo_pairs,
     reblock,
@@ -28,6 +25,7 @@ from stemsep.audio import (
 )
 from stemsep.errors import ParameterError, StemsepError, WeightsError
 from stemsep.models import SeparationNetwork, magnitudes
+from stemsep.separation.checks import as_array, check_rate, checked_blocks
 from stemsep.separation.chunking import (
     Chunk,
     ChunkConfig,
@@ -46,9 +44,6 @@ from stemsep.weights.checkpoint import load_network
 
 __all__ = ["Progress", "Separator"]
 
-MOST_CHANNELS = 1024
-"""As many as a WAV file may have; more means that the axes were swapped."""
-
 
 class Separator:
     """A network ready to separate: load it once, use it for many songs.
@@ -65,6 +60,8 @@ class Separator:
         >>> {name: tuple(waveform.shape) for name, waveform in stems.items()}
         {'vocals': (2, 4410), 'drums': (2, 4410), 'bass': (2, 4410), 'other': (2, 4410)}
     """
+
+    exact = None  # see `stemsep.separation.exact`
 
     def __init__(
         self,
@@ -141,12 +138,12 @@ class Separator:
             ParameterError: no samples, more than two axes, integers, a non-finite sample, or a
                 rate below 1.
         """
-        given = _as_array(waveform)
+        given = as_array(waveform)
         if given.ndim not in (1, 2) or given.size == 0:
             raise ParameterError(
                 f"waveform of shape {given.shape}: give (channels, samples), not empty"
             )
-        _check_rate(sample_rate)
+        check_rate(sample_rate)
         song, total = given.reshape(-1, given.shape[-1]), given.shape[-1] / sample_rate
         pieces = list(self.stream([song], sample_rate, progress=progress, total_seconds=total))
         joined = {name: torch.cat([piece[name] for piece in pieces], -1) for name in self.stems}
@@ -224,8 +221,8 @@ class Separator:
         self, blocks: Iterable[Tensor | NDArray[np.floating]], sample_rate: int
     ) -> Iterator[NDArray[np.float32]]:
         """Yield ``(stems, channels, samples)``: pieces of `OUTPUT_SAMPLES`, the last shorter."""
-        _check_rate(sample_rate)
-        checked, mixture = itertools.tee(_checked(blocks, sample_rate))
+        check_rate(sample_rate)
+        checked, mixture = itertools.tee(checked_blocks(blocks, sample_rate))
         counted = _Counted(checked)
         rate = self.config.sample_rate
         song = resample(counted, from_rate=sample_rate, to_rate=rate)
@@ -299,47 +296,6 @@ class _Counted:
         for block in self.blocks:
             self.samples += block.shape[-1]
             yield block
-
-
-def _checked(
-    blocks: Iterable[Tensor | NDArray[np.floating]], sample_rate: int
-) -> Iterator[NDArray[np.float32]]:
-    """Yield blocks as float32 arrays, or say what is wrong with one."""
-    channels, done = 0, 0
-    for given in blocks:
-        block = _as_array(given)
-        if block.ndim != 2 or (channels and block.shape[0] != channels) or not block.shape[0]:
-            wanted = f"({channels or 'channels'}, samples)"
-            raise ParameterError(f"a block of shape {block.shape}: all must be {wanted}")
-        if block.shape[0] > MOST_CHANNELS:
-            raise ParameterError(
-                f"{block.shape[0]} channels: give (channels, samples), not (samples, channels)"
-            )
-        bad = first_non_finite(block)
-        if bad is not None:
-            raise ParameterError(
-                f"a non-finite sample (NaN or infinity) at {(done + bad) / sample_rate:.3f} s"
-            )
-        channels, done = block.shape[0], done + block.shape[1]
-        yield block
-
-
-def _as_array(given: Tensor | NDArray[np.floating]) -> NDArray[np.float32]:
-    """Return sound from any library as a float32 array."""
-    if isinstance(given, Tensor):
-        tensor = given.detach().cpu()
-        given = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
-    array = np.asarray(given)
-    if array.dtype.kind != "f":
-        raise ParameterError(
-            f"sound as {array.dtype}: give floating point in [-1, 1] (16-bit integers / 32768)"
-        )
-    return np.ascontiguousarray(array, np.float32)
-
-
-def _check_rate(sample_rate: float) -> None:
-    if not isinstance(sample_rate, Real) or not 1 <= sample_rate < math.inf:
-        raise ParameterError(f"sample_rate = {sample_rate}: it must be a number of 1 Hz or more")
 
 
 def _batches(chunks: Iterable[Chunk], size: int) -> Iterator[list[Chunk]]:
