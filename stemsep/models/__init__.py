@@ -5,6 +5,7 @@ Takes: magnitudes ``(batch, channels, freq, time)``. Gives: masks
 """
 
 from stemsep.models.cost import count_parameters, gmac_per_second, macs
+from stemsep.models.image_network import ImageNetworkConfig
 from stemsep.models.kinds import (
     SeparationConfig,
     SeparationNetwork,
@@ -19,6 +20,7 @@ from stemsep.models.unet import UNet, UNetConfig
 __all__ = [
     "PRESETS",
     "SPLEETER_MODELS",
+    "ImageNetworkConfig",
     "MaskNetwork",
     "MaskNetworkConfig",
     "SeparationConfig",

@@ -16,21 +16,33 @@ from typing import Any, TypeVar
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from stemsep.audio.atomic import partial_file
 from stemsep.dsp import STFTConfig
 from stemsep.errors import WeightsError
 from stemsep.models import (
+    ImageNetworkConfig,
     MaskNetworkConfig,
     SeparationConfig,
     SeparationNetwork,
     SpleeterConfig,
+    UNet,
     UNetConfig,
     build_separation_network,
 )
 
-__all__ = ["FORMAT_VERSION", "Card", "load_network", "read_card", "save_network"]
+__all__ = [
+    "FORMAT_VERSION",
+    "IMAGE_KIND",
+    "Card",
+    "load_image_network",
+    "load_network",
+    "network_kind",
+    "read_card",
+    "read_image_card",
+    "save_network",
+]
 
 FORMAT_VERSION = 1
 
@@ -39,6 +51,11 @@ KINDS: dict[str, type[SeparationConfig]] = {
     "spleeter": SpleeterConfig,
 }
 """What the header calls each kind of network that separates."""
+
+IMAGE_KIND = "segmentation"
+"""What the header calls a network for pictures."""
+
+Network = TypeVar("Network", bound=nn.Module)
 
 Parsed = TypeVar("Parsed")
 
@@ -73,12 +90,12 @@ class Card:
 def save_network(
     path: Path,
     state: Mapping[str, Tensor],
-    config: SeparationConfig,
+    config: SeparationConfig | ImageNetworkConfig,
     card: Card,
     *,
     half: bool = False,
 ) -> None:
-    """Write a separation network to ``path``, atomically.
+    """Write a network to ``path``, atomically.
 
     Args:
         path: ends in ``.safetensors``.
@@ -99,7 +116,7 @@ def save_network(
     header = {
         "format": "stemsep",
         "format_version": str(FORMAT_VERSION),
-        "kind": next(kind for kind, cls in KINDS.items() if isinstance(config, cls)),
+        "kind": next((kind for kind, cls in KINDS.items() if isinstance(config, cls)), IMAGE_KIND),
         "network": json.dumps(asdict(config)),
         "card": json.dumps(asdict(card)),
     }
@@ -118,15 +135,19 @@ def load_network(path: Path) -> SeparationNetwork:
     config, _ = read_card(path)
     with torch.device("meta"):
         network = build_separation_network(config)
-    with _opened(path) as file:
-        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    state = {name: t.float() if t.is_floating_point() else t for name, t in state.items()}
-    try:
-        network.load_state_dict(state, assign=True)
-    except RuntimeError as error:
-        first = str(error).splitlines()[-1].strip()
-        raise WeightsError(f"'{path}' does not fit its own configuration: {first}") from error
-    return network.eval()
+    return _filled(network, path)
+
+
+def load_image_network(path: Path) -> tuple[UNet, ImageNetworkConfig]:
+    """Return the image network stored in ``path``, as `load_network`, and its configuration.
+
+    Raises:
+        WeightsError: as `load_network`.
+    """
+    config, _ = read_image_card(path)
+    with torch.device("meta"):
+        network = UNet(config.unet)
+    return _filled(network, path), config
 
 
 def read_card(path: Path) -> tuple[SeparationConfig, Card]:
@@ -140,6 +161,41 @@ def read_card(path: Path) -> tuple[SeparationConfig, Card]:
         raise WeightsError(f"'{path}' holds a {header['kind']} network, not one for separation")
     config = _parsed(path, header["network"], lambda stored: _config(header["kind"], stored))
     return config, _parsed(path, header["card"], _card)
+
+
+def read_image_card(path: Path) -> tuple[ImageNetworkConfig, Card]:
+    """Return the configuration and the card of an image network, as `read_card`.
+
+    Raises:
+        WeightsError: as `load_network`.
+    """
+    header = _read_header(path)
+    if header["kind"] != IMAGE_KIND:
+        raise WeightsError(f"'{path}' holds a {header['kind']} network, not one for pictures")
+    config = _parsed(path, header["network"], _image_config)
+    return config, _parsed(path, header["card"], _card)
+
+
+def network_kind(path: Path) -> str:
+    """Return what kind of network a checkpoint holds: a key of `KINDS`, or `IMAGE_KIND`.
+
+    Raises:
+        WeightsError: no such file, not a checkpoint, or another format version.
+    """
+    return _read_header(path)["kind"]
+
+
+def _filled(network: Network, path: Path) -> Network:
+    """Return a network from the meta device with the tensors of a file."""
+    with _opened(path) as file:
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    state = {name: t.float() if t.is_floating_point() else t for name, t in state.items()}
+    try:
+        network.load_state_dict(state, assign=True)
+    except RuntimeError as error:
+        first = str(error).splitlines()[-1].strip()
+        raise WeightsError(f"'{path}' does not fit its own configuration: {first}") from error
+    return network.eval()
 
 
 def _halved(tensor: Tensor) -> Tensor:
@@ -187,6 +243,10 @@ def _config(kind: str, stored: dict[str, Any]) -> SeparationConfig:
     if kind == "separation":
         parts["unet"] = UNetConfig(**stored["unet"])
     return KINDS[kind](**{**stored, **parts})
+
+
+def _image_config(stored: dict[str, Any]) -> ImageNetworkConfig:
+    return ImageNetworkConfig(**{**stored, "unet": UNetConfig(**stored["unet"])})
 
 
 def _card(stored: dict[str, Any]) -> Card:
