@@ -5,15 +5,15 @@ Takes: a device name. Gives: the operations. Does not import torch unless the de
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from types import ModuleType
 from typing import Any
 
 import numpy as np
-import scipy.fft
-import scipy.linalg
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from stemsep.errors import ParameterError
@@ -23,22 +23,24 @@ __all__ = ["Arrays", "arrays_on", "fast_length"]
 
 @dataclass(frozen=True, kw_only=True)
 class Arrays:
-    """An array library on one device. What both spell alike is called through `xp`."""
+    """An array library on one device. What both libraries spell alike is called through `xp`."""
 
     xp: ModuleType
     put: Callable[[Any], Any]
     """NumPy array -> float64 array on the device."""
     get: Callable[[Any], NDArray[Any]]
     """Array on the device -> NumPy array."""
-    rfft: Callable[[Any, int], Any]
-    """Along the last axis, zero-padded to the given length."""
-    irfft: Callable[[Any, int], Any]
     contiguous: Callable[[Any], Any]
-    cholesky: Callable[[Any], Any]
-    """Symmetric matrix (may be overwritten) -> its lower factor, zeros on the diagonal where it is
-    not positive definite. What is above the diagonal is arbitrary."""
-    cholesky_solve: Callable[[Any, Any], Any]
-    """Factor, right-hand sides -> solution."""
+    frames: Callable[[Any, int, int], Any]
+    """Array, length, hop -> view of its last axis as ``(frames, length)``."""
+    threads: int
+    """Pieces of work done at a time."""
+
+    def over(self, work: Callable[[Any], Any], pieces: Sequence[Any]) -> Iterator[Any]:
+        """Yield the result of each piece of work, in order; few of them exist at a time."""
+        with ThreadPoolExecutor(self.threads) as pool:
+            for start in range(0, len(pieces), self.threads):
+                yield from pool.map(work, pieces[start : start + self.threads])
 
 
 def arrays_on(device: str) -> Arrays:
@@ -51,34 +53,18 @@ def arrays_on(device: str) -> Arrays:
 
 
 def _numpy_arrays() -> Arrays:
-    def cholesky(matrix: Any) -> Any:
-        try:
-            return scipy.linalg.cho_factor(
-                matrix, lower=True, overwrite_a=True, check_finite=False
-            )[0]
-        except scipy.linalg.LinAlgError:
-            return np.zeros_like(matrix)
-
     return Arrays(
         xp=np,
         put=lambda x: np.asarray(x, dtype=np.float64),
         get=np.asarray,
-        rfft=partial(scipy.fft.rfft, workers=-1),
-        irfft=partial(scipy.fft.irfft, workers=-1),
         contiguous=np.ascontiguousarray,
-        cholesky=cholesky,
-        cholesky_solve=lambda factor, right: scipy.linalg.cho_solve(
-            (factor, True), right, check_finite=False
-        ),
+        frames=lambda x, length, hop: sliding_window_view(x, length, axis=-1)[..., ::hop, :],
+        threads=_processors(),
     )
 
 
 def _torch_arrays(device: str) -> Arrays:
     import torch
-
-    def cholesky(matrix: Any) -> Any:
-        factor, failed = torch.linalg.cholesky_ex(matrix)
-        return torch.zeros_like(factor) if failed else factor
 
     try:
         torch.zeros(1, dtype=torch.float64, device=device)
@@ -88,14 +74,29 @@ def _torch_arrays(device: str) -> Arrays:
         xp=torch,
         put=lambda x: torch.as_tensor(np.asarray(x), device=device).to(torch.float64),
         get=lambda x: x.cpu().numpy(),
-        rfft=torch.fft.rfft,
-        irfft=torch.fft.irfft,
         contiguous=lambda x: x.contiguous(),
-        cholesky=cholesky,
-        cholesky_solve=lambda factor, right: torch.cholesky_solve(right, factor),
+        frames=lambda x, length, hop: x.unfold(-1, length, hop),
+        threads=1,
     )
 
 
 def fast_length(samples: int) -> int:
-    """Return the next length that a transform of real numbers is fast at."""
-    return int(scipy.fft.next_fast_len(samples, real=True))
+    """Return the next even length without a prime factor above five: fast to transform."""
+    length = samples + samples % 2
+    while not _is_smooth(length):
+        length += 2
+    return length
+
+
+def _is_smooth(number: int) -> bool:
+    for factor in (2, 3, 5):
+        while number % factor == 0:
+            number //= factor
+    return number == 1
+
+
+def _processors() -> int:
+    """Return how many processors this program may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

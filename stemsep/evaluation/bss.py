@@ -15,15 +15,9 @@ from numpy.typing import NDArray
 
 from stemsep.errors import ParameterError
 from stemsep.evaluation.arrays import Arrays, arrays_on, fast_length
-from stemsep.evaluation.projection import (
-    correlations,
-    excerpt,
-    independent_channels,
-    principal_axes,
-    projection_filters,
-    rotated,
-)
-from stemsep.evaluation.sdr import is_silent
+from stemsep.evaluation.projection import Filters, fit_filters, rotated
+from stemsep.evaluation.sdr import frame_energies
+from stemsep.evaluation.waveforms import Waveforms, check_pair, excerpt
 
 __all__ = ["BSSScores", "bss_eval"]
 
@@ -51,8 +45,8 @@ class BSSScores:
 
 def bss_eval(
     *,
-    estimates: NDArray[np.floating],
-    references: NDArray[np.floating],
+    estimates: Waveforms,
+    references: Waveforms,
     sample_rate: int,
     window_seconds: float = 1.0,
     hop_seconds: float = 1.0,
@@ -87,27 +81,29 @@ def bss_eval(
     2007; F.-R. Stöter, A. Liutkus, N. Ito, "The 2018 signal separation evaluation campaign",
     LVA/ICA 2018 (arXiv 1804.06267).
     """
-    _check_shapes(estimates, references)
+    check_pair(estimates, references, same_length=False)
     window, hop = int(window_seconds * sample_rate), int(hop_seconds * sample_rate)
     if min(window, hop, filter_length) < 1:
         raise ParameterError("window, hop and filter must be at least one sample long")
     if version not in ("v4", "v3"):
         raise ParameterError(f"version = {version!r}: choose from v4, v3")
     samples = references.shape[-1]
-    starts, window = _frame_starts(samples, window=window, hop=hop), min(window, samples)
-    score = partial(_score, arrays=arrays_on(device), window=window, taps=filter_length)
+    starts, window = range(0, max(samples - window, 0) + 1, hop), min(window, samples)
+    score = partial(_score, arrays_on(device), window=window, taps=filter_length)
     if version == "v3" or framewise_filters:
-        span = [slice(start, start + window) for start in starts]
-        frames = [score(estimates[..., s], references[..., s], starts=starts[:1]) for s in span]
+        frames = [
+            score(estimates=estimates[..., part], references=references[..., part], starts=range(1))
+            for part in (slice(start, start + window) for start in starts)
+        ]
     else:
-        frames = [score(estimates, references, starts=starts)]
+        frames = [score(estimates=estimates, references=references, starts=starts)]
     sdr, isr, sir, sar = np.concatenate([ratios for ratios, _ in frames], axis=-1)
     return BSSScores(
         sdr=sdr,
         isr=isr,
         sir=sir,
         sar=sar,
-        frame_times=starts / sample_rate,
+        frame_times=np.array(starts) / sample_rate,
         singular=any(singular for _, singular in frames),
     )
 
@@ -118,138 +114,111 @@ def _frame_starts(samples: int, *, window: int, hop: int) -> NDArray[np.int64]:
 
 
 def _score(
-    estimates: NDArray[np.floating],
-    references: NDArray[np.floating],
+    arrays: Arrays,
     *,
-    starts: NDArray[np.int64],
+    estimates: Waveforms,
+    references: Waveforms,
+    starts: range,
     window: int,
     taps: int,
-    arrays: Arrays,
 ) -> tuple[NDArray[np.float64], bool]:
     """Return SDR, ISR, SIR, SAR ``(4, stems, frames)`` with one set of filters, and `singular`."""
-    stems, channels, _ = references.shape
-    filters = _fit(arrays, estimates, references, taps)
+    stems, _, samples = references.shape
+    filters = fit_filters(arrays, estimates=estimates, references=references, taps=taps)
     if filters is None:
         return np.full((4, stems, len(starts)), np.nan), False
-    energies = []
-    batch = max(1, BATCH_SAMPLES // window)
-    for first in range(0, len(starts), batch):
-        begin = starts[first : first + batch]
-        low, high = begin[0], begin[-1] + window
-        index = (begin - low)[:, None] + np.arange(window)  # (frames, window)
+    responses = _responses(arrays, filters, fast_length(window + taps - 1))
+
+    def energies(some: range) -> NDArray[np.float64]:
+        low, high = some[0], some[-1] + window
         truth, guess = (
-            arrays.put(excerpt(x, low, high))[:, index].reshape(stems, channels, *index.shape)
-            for x in (references, estimates)
+            arrays.put(excerpt(w, low, high, end=samples)) for w in (references, estimates)
         )
-        energies.append(arrays.get(_energies(arrays, truth, guess, filters)))
-    return _ratios(np.concatenate(energies, axis=-1)), filters.joint.singular
+        return arrays.get(_energies(arrays, truth, guess, window, some.step, responses))
+
+    batch = max(1, BATCH_SAMPLES // window)
+    batches = [starts[i : i + batch] for i in range(0, len(starts), batch)]
+    return _ratios(np.concatenate(list(arrays.over(energies, batches)), axis=-1)), filters.singular
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Projection:
-    kept: list[int]
-    """Channels of the rotated references that it is made of."""
-    filters: Any
-    """``(kept, estimate channels, taps)``."""
-    singular: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Filters:
+class _Responses:
     axes: Any
-    """Of each stem's channels, from `principal_axes`."""
-    own: list[_Projection]
-    """Of each stem's estimate on that stem."""
-    joint: _Projection
-    """Of all estimates on all stems."""
+    n_fft: int
+    weight: Any
+    """Of each frequency in an energy, ``(freq,)``, by Parseval's theorem."""
+    filters: Any
+    """``(freq, channels, 2 channels)``: projections on the own stem, then on all stems."""
 
 
-def _fit(arrays: Arrays, estimates: Any, references: Any, taps: int) -> _Filters | None:
-    """Return the filters of all projections, or None where a reference is zero throughout."""
-    stems, channels, _ = references.shape
-    axes = principal_axes(arrays, references)
-    found = correlations(arrays, estimates=estimates, references=references, axes=axes, taps=taps)
-    gram = arrays.get(found.references[..., taps - 1])
-    if (gram.diagonal().reshape(stems, channels).max(axis=1) == 0).any():
-        return None
-
-    def fit(part: slice, count: int) -> _Projection:
-        local, combinations = independent_channels(gram[part, part], count)
-        kept = [part.start + channel for channel in local]
-        filters, singular = projection_filters(
-            arrays, found, channels=kept, combinations=combinations, targets=part
-        )
-        dependent = combinations.shape[1] < part.stop - part.start
-        return _Projection(kept=kept, filters=filters, singular=singular or dependent)
-
-    return _Filters(
-        axes=axes,
-        own=[fit(slice(i * channels, (i + 1) * channels), 1) for i in range(stems)],
-        joint=fit(slice(0, stems * channels), stems),
+def _responses(arrays: Arrays, filters: Filters, n_fft: int) -> _Responses:
+    xp = arrays.xp
+    weight = np.full(n_fft // 2 + 1, 2 / n_fft)
+    weight[[0, -1]] /= 2  # n_fft is even
+    both = xp.fft.rfft(xp.concatenate([filters.own, filters.joint], 1), n_fft)
+    return _Responses(
+        axes=filters.axes,
+        n_fft=n_fft,
+        weight=arrays.put(weight),
+        filters=arrays.contiguous(xp.moveaxis(both, -1, 0)),
     )
 
 
-def _energies(arrays: Arrays, truth: Any, guess: Any, filters: _Filters) -> Any:
+def _energies(
+    arrays: Arrays, truth: Any, guess: Any, window: int, hop: int, responses: _Responses
+) -> Any:
     """Return the energies that the ratios are made of: ``(8, stems, frames)``.
 
-    Of the truth, of the error; of spatial distortion, of the truth filtered, of interference, of
-    both together, of artefacts; and whether the frame counts. Projections are longer than a frame
-    by the filters' length, and are never needed as signals: by Parseval's theorem the energies
-    are those of their spectra.
+    Of the truth; of the error; of spatial distortion; of the truth filtered; of interference; of
+    both together; of artefacts; and 1 where the frame counts, NaN where a stem is silent.
+    Projections are longer than a frame by the filters' length, and are never needed as signals:
+    the energies are those of their spectra.
 
     Args:
         arrays: the array library.
-        truth: ``(stems, channels, frames, window)``.
+        truth: ``(stems, channels, samples)``.
         guess: the same shape.
-        filters: of the track.
+        window: samples of a frame.
+        hop: samples from frame to frame.
+        responses: of the filters.
     """
     xp = arrays.xp
-    stems, channels, frames, window = truth.shape
-    taps = filters.joint.filters.shape[-1]
-    n_fft = fast_length(window + taps - 1)
-    true, found = (arrays.rfft(rotated(x, filters.axes), n_fft) for x in (truth, guess))
-    flat = true.reshape(stems * channels, frames, -1)
+    stems, channels, _ = truth.shape
 
-    def projected(on: _Projection) -> Any:
-        response = arrays.rfft(on.filters, n_fft)  # (kept, targets, freq)
-        return sum(flat[c][None] * response[i][:, None] for i, c in enumerate(on.kept))
+    def frames(waveforms: Any) -> Any:
+        return arrays.frames(waveforms, window, hop)
 
-    own = xp.stack([projected(stem) for stem in filters.own])
-    joint = projected(filters.joint).reshape(true.shape)
+    def spectra(waveforms: Any) -> Any:
+        turned = frames(rotated(waveforms, responses.axes)).reshape(stems * channels, -1, window)
+        return arrays.contiguous(xp.fft.rfft(turned, responses.n_fft).swapaxes(0, 2))
 
-    def energy(spectrum: Any) -> Any:
-        power = (spectrum.real**2 + spectrum.imag**2).sum(1)  # over channels
-        total = 2 * power.sum(-1) - power[..., 0]
-        return (total - power[..., -1] if n_fft % 2 == 0 else total) / n_fft
+    def energy(spectrum: Any) -> Any:  # (freq, frames, channels) -> (stems, frames)
+        power = spectrum.real**2 + spectrum.imag**2
+        total = responses.weight @ power.reshape(len(power), -1)
+        return total.reshape(-1, stems, channels).sum(-1).swapaxes(0, 1)
 
-    silent = is_silent(truth).any(0) | is_silent(guess).any(0)
+    true, found = spectra(truth), spectra(guess)
+    projected = true @ responses.filters
+    own, joint = projected[..., : stems * channels], projected[..., stems * channels :]
+    signal, error, counts = frame_energies(frames(guess), frames(truth))
     return xp.stack(
         [
-            (truth**2).sum((1, 3)),
-            ((truth - guess) ** 2).sum((1, 3)),
+            signal,
+            error,
             energy(own - true),
             energy(own),
             energy(joint - own),
             energy(joint),
             energy(found - joint),
-            xp.where(silent, np.nan, 1.0) * xp.ones_like(truth[:, 0, :, 0]),
+            counts,
         ]
     )
 
 
 def _ratios(energies: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return SDR, ISR, SIR, SAR of the energies that `_energies` gives."""
+    """Return SDR, ISR, SIR, SAR ``(4, stems, frames)`` of the energies that `_energies` gives."""
     true, error, spatial, own, interference, joint, artefacts, counts = energies
     above = np.stack([true, true, own, joint])
     below = np.stack([error, spatial, interference, artefacts])
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.where(below == 0, np.inf, 10 * np.log10(above / below)) * counts)
-
-
-def _check_shapes(estimates: Any, references: Any) -> None:
-    shape, other = tuple(references.shape), tuple(estimates.shape)
-    if len(shape) != 3 or len(other) != 3 or shape[:2] != other[:2] or 0 in shape:
-        raise ParameterError(
-            f"estimates {other} and references {shape}: both must be (stems, channels, samples), "
-            "with the same stems and channels, and references with at least one sample"
-        )

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stemsep.errors import ParameterError
+from stemsep.evaluation.waveforms import Waveforms, block_pairs, check_pair, is_silent
 
-__all__ = ["frame_sdr", "is_silent", "mean_scores", "median_frame_sdr", "track_sdr"]
+__all__ = ["frame_energies", "frame_sdr", "mean_scores", "median_frame_sdr", "track_sdr"]
 
 
 def frame_sdr(
-    *, estimate: NDArray[np.floating], reference: NDArray[np.floating], sample_rate: int
+    *, estimate: Waveforms, reference: Waveforms, sample_rate: int
 ) -> NDArray[np.float64]:
     """Return the SDR of each whole second, as museval 0.4.1 (BSSEval v4) defines it.
 
@@ -41,20 +41,38 @@ def frame_sdr(
     Reference: F.-R. Stöter, A. Liutkus, N. Ito, "The 2018 signal separation evaluation campaign",
     LVA/ICA 2018 (arXiv 1804.06267).
     """
-    _check_shapes(estimate, reference)
+    check_pair(estimate, reference)
     length = min(sample_rate, reference.shape[-1])
-    truth, guess = _frames(reference, length), _frames(estimate, length)
-    energy = (truth**2).sum(axis=(1, 3))  # (stems, frames)
-    error = ((truth - guess) ** 2).sum(axis=(1, 3))
-    silent = (is_silent(truth) | is_silent(guess)).any(axis=0)
+    parts = []
+    for guess, truth in block_pairs(estimate, reference, multiple=length):
+        frames = truth.shape[-1] // length  # an incomplete last one is left out
+        shape = (*truth.shape[:2], frames, length)
+        cut = (w[..., : frames * length].reshape(shape) for w in (guess, truth))
+        parts.append(np.stack(frame_energies(*cut)))
+    signal, error, counts = np.concatenate(parts, axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio: NDArray[np.float64] = 10 * np.log10(energy / error)
-    ratio[:, silent] = np.nan
-    return ratio
+        return np.asarray(10 * np.log10(signal / error) * counts)
+
+
+def frame_energies(guess: Any, truth: Any) -> tuple[Any, Any, Any]:
+    """Return what the SDR of frames is made of, each ``(stems, frames)``.
+
+    Energy of the truth; of the error; and 1 where a frame counts, NaN where a stem is silent.
+
+    Args:
+        guess: estimates, ``(stems, channels, frames, window)``, an array of NumPy or torch.
+        truth: the same shape.
+    """
+    error = truth - guess
+    signal = (truth * truth).sum((1, 3))
+    silent = (is_silent(truth) | is_silent(guess)).any(0)
+    counts = signal * 0 + 1
+    counts[:, silent] = np.nan
+    return signal, (error * error).sum((1, 3)), counts
 
 
 def median_frame_sdr(
-    *, estimate: NDArray[np.floating], reference: NDArray[np.floating], sample_rate: int
+    *, estimate: Waveforms, reference: Waveforms, sample_rate: int
 ) -> NDArray[np.float64]:
     """Return the median over seconds of `frame_sdr`, per stem; NaN where no frame counts.
 
@@ -68,9 +86,7 @@ def median_frame_sdr(
     return result
 
 
-def track_sdr(
-    *, estimate: NDArray[np.floating], reference: NDArray[np.floating]
-) -> NDArray[np.float64]:
+def track_sdr(*, estimate: Waveforms, reference: Waveforms) -> NDArray[np.float64]:
     """Return the SDR over the whole track, per stem: "uSDR" of the Music Demixing Challenge 2021.
 
     Args:
@@ -83,15 +99,16 @@ def track_sdr(
     Reference: Y. Mitsufuji et al., "Music Demixing Challenge 2021", Frontiers in Signal
     Processing 1, 2022 (arXiv 2108.13559), equation 1 with 1e-7 against division by zero.
     """
-    _check_shapes(estimate, reference)
-    truth, guess = reference.astype(np.float64), estimate.astype(np.float64)
-    energy = (truth**2).sum(axis=(1, 2))
-    error = ((truth - guess) ** 2).sum(axis=(1, 2))
+    check_pair(estimate, reference)
+    energy, error = np.zeros(reference.shape[0]), np.zeros(reference.shape[0])
+    for guess, truth in block_pairs(estimate, reference):
+        energy += (truth**2).sum((1, 2))
+        error += ((truth - guess) ** 2).sum((1, 2))
     return np.asarray(10 * np.log10((energy + 1e-7) / (error + 1e-7)))
 
 
 def mean_scores(
-    tracks: Iterable[tuple[NDArray[np.floating], NDArray[np.floating], int]],
+    tracks: Iterable[tuple[Waveforms, Waveforms, int]],
 ) -> dict[str, NDArray[np.float64]]:
     """Return both conventions over a set of tracks, per stem, in dB.
 
@@ -109,26 +126,3 @@ def mean_scores(
         )
         whole.append(track_sdr(estimate=estimate, reference=reference))
     return {"museval SDR": np.nanmedian(medians, axis=0), "uSDR": np.mean(whole, axis=0)}
-
-
-def _frames(waveform: NDArray[np.floating], length: int) -> NDArray[np.float64]:
-    """Return ``(stems, channels, frames, length)``; an incomplete last frame is left out."""
-    frames = waveform.shape[-1] // length
-    whole = waveform[..., : frames * length].astype(np.float64)
-    return whole.reshape(*waveform.shape[:-1], frames, length)
-
-
-def is_silent(frames: Any) -> Any:
-    """Return whether the channels of ``(stems, channels, frames, window)`` sum to zero throughout.
-
-    Takes arrays of NumPy or torch, gives ``(stems, frames)``.
-    """
-    return (frames.sum(1) == 0).all(-1)
-
-
-def _check_shapes(estimate: NDArray[np.floating], reference: NDArray[np.floating]) -> None:
-    if estimate.shape != reference.shape or reference.ndim != 3 or reference.shape[-1] == 0:
-        raise ParameterError(
-            f"estimate {estimate.shape} and reference {reference.shape}: both must be "
-            "(stems, channels, samples), of one shape, with at least one sample"
-        )
