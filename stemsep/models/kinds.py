@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from stemsep.models.mask_network import MaskNetwork, MaskNetworkConfig, with_mid_side
+from stemsep.models.mask_network import MaskNetwork, MaskNetworkConfig, with_side
 from stemsep.models.spleeter import Spleeter, SpleeterConfig
 
 __all__ = ["SeparationConfig", "SeparationNetwork", "build_separation_network", "magnitudes"]
@@ -30,5 +30,5 @@ def magnitudes(spectrum: Tensor, config: SeparationConfig) -> Tensor:
         spectrum: ``(batch, 2, freq, time)``, complex, of the mixture.
         config: of the network.
     """
-    mid_side = isinstance(config, MaskNetworkConfig) and config.features == "left_right_mid_side"
-    return (with_mid_side(spectrum) if mid_side else spectrum).abs()
+    side = isinstance(config, MaskNetworkConfig) and config.features == "left_right_side"
+    return (with_side(spectrum) if side else spectrum).abs()

@@ -17,7 +17,7 @@ from stemsep.dsp import STFTConfig
 from stemsep.errors import ParameterError, check_choices
 from stemsep.models.unet import UNet, UNetConfig
 
-__all__ = ["MaskNetwork", "MaskNetworkConfig", "extend_masks", "with_mid_side"]
+__all__ = ["MaskNetwork", "MaskNetworkConfig", "extend_masks", "with_side"]
 
 EXTENSION_BINS = 64
 """How many of the highest trained bins the mask above them is the mean of (690 Hz at 4096)."""
@@ -34,8 +34,8 @@ class MaskNetworkConfig:
             above are extended from its highest ones.
         stft: sizes of the transform.
         unet: the network; its ``stems`` must be the number of names.
-        features: the magnitudes that it sees: of left and right, or of their half sum and half
-            difference as well, which tell what is in the middle.
+        features: the magnitudes that it sees: of left and right, or of their half difference as
+            well, which tells what is in the middle (the half sum follows from the three).
 
     Raises:
         ParameterError: parts that do not fit together.
@@ -46,7 +46,7 @@ class MaskNetworkConfig:
     n_bins: int
     stft: STFTConfig
     unet: UNetConfig
-    features: Literal["left_right", "left_right_mid_side"] = "left_right"
+    features: Literal["left_right", "left_right_side"] = "left_right"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stems", tuple(self.stems))
@@ -72,7 +72,7 @@ class MaskNetworkConfig:
     @property
     def n_features(self) -> int:
         """Channels of the network's input."""
-        return self.unet.out_channels if self.features == "left_right" else 4
+        return self.unet.out_channels if self.features == "left_right" else 3
 
     @property
     def time_stride(self) -> int:
@@ -103,14 +103,14 @@ class MaskNetwork(nn.Module):
         return extend_masks(masks, magnitude.shape[-2])
 
 
-def with_mid_side(spectrum: Tensor) -> Tensor:
-    """Return left, right, their half sum and half difference, ``(…, 4, freq, time)``.
+def with_side(spectrum: Tensor) -> Tensor:
+    """Return left, right and their half difference, ``(…, 3, freq, time)``.
 
     Args:
         spectrum: ``(…, 2, freq, time)``, complex; or its real or its imaginary part.
     """
     left, right = spectrum.unbind(-3)
-    return torch.stack([left, right, (left + right) / 2, (left - right) / 2], -3)
+    return torch.stack([left, right, (left - right) / 2], -3)
 
 
 def extend_masks(masks: Tensor, n_freq: int) -> Tensor:

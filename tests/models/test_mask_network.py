@@ -87,7 +87,7 @@ def test_stems_may_be_a_list() -> None:
         ({"n_bins": 34}, "n_bins = 34: the STFT has 33"),
         ({"sample_rate": 0}, "sample_rate = 0"),
         ({"unet": unet_of(in_channels=1)}, "channels in"),
-        ({"features": "left_right_mid_side"}, "4 channels in"),
+        ({"features": "left_right_side"}, "3 channels in"),
         ({"features": "mid"}, "choose from"),
         ({"unet": unet_of(padding="valid")}, "padding 'same'"),
         ({"unet": unet_of(block="tfc_tdf", freq_bins=19)}, "n_bins = 20: .* built for 19"),
@@ -99,19 +99,18 @@ def test_parts_that_do_not_fit_together_are_refused(change: dict[str, Any], mess
         config_of(**change)
 
 
-def test_mid_and_side_are_magnitudes_of_sum_and_difference() -> None:
-    config = config_of(unet=unet_of(in_channels=4), features="left_right_mid_side")
+def test_the_side_is_half_the_difference_of_the_spectra() -> None:
+    config = config_of(unet=unet_of(in_channels=3), features="left_right_side")
     left, right = torch.complex(uniform(2, 33, 5), uniform(2, 33, 5)).unbind(0)
     seen = magnitudes(torch.stack([left, right])[None], config)
-    expected = torch.stack([left, right, (left + right) / 2, (left - right) / 2]).abs()
+    expected = torch.stack([left, right, (left - right) / 2]).abs()
     torch.testing.assert_close(seen, expected[None])
     assert MaskNetwork(config)(seen).shape == (1, 2, 2, 33, 5)
 
 
 def test_mono_has_no_side() -> None:
-    config = config_of(unet=unet_of(in_channels=4), features="left_right_mid_side")
+    config = config_of(unet=unet_of(in_channels=3), features="left_right_side")
     mono = torch.complex(uniform(33, 5), uniform(33, 5))
-    left, right, mid, side = magnitudes(torch.stack([mono, mono])[None], config)[0]
+    left, right, side = magnitudes(torch.stack([mono, mono])[None], config)[0]
     assert not side.any()
     assert torch.equal(left, right)
-    torch.testing.assert_close(mid, left)
