@@ -1,4 +1,4 @@
-"""Folders of stems -> tracks: one folder per song, one file per stem, named after it."""
+"""Folders of sound files -> tracks: songs of a file per stem, loose stems, songs without stems."""
 
 from __future__ import annotations
 
@@ -7,50 +7,193 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from stemsep.audio.convert import to_steps
 from stemsep.audio.formats import SOUND_SUFFIXES
-from stemsep.audio.read import read_audio
-from stemsep.data.track import STEMS, Track
+from stemsep.data.decoded import Decoder
+from stemsep.data.track import STEMS, Samples, Track
 from stemsep.errors import DatasetError
 
-__all__ = ["read_folder"]
+__all__ = ["choose", "read_folder", "read_loose_stems", "read_song_folder", "read_songs"]
+
+MIXTURE = "mixture"
 
 
 def read_folder(
     root: Path,
     *,
+    decoder: Decoder,
     stems: Sequence[str] = STEMS,
+    only: Collection[str] = (),
     exclude: Collection[str] = (),
     reliable: Mapping[str, Collection[str]] | None = None,
 ) -> list[Track]:
-    """Return the tracks below ``root``, sorted by name, decoded to 16 bit stereo.
+    """Return the tracks below ``root``, sorted by name.
 
     Args:
         root: holds one folder per song with ``STEM.wav`` (or ``.flac``, ``.ogg``, ``.mp3`` …).
-            Mono is doubled; of more than two channels the first two are read.
-        stems: names of the stems; one without a file is silence.
+        decoder: what they are decoded to.
+        stems: names of the stems; one without a file is silent in that song.
+        only: names of the only songs to read; empty reads all.
         exclude: names of songs to leave out (such as those kept for validation).
         reliable: song -> the stems that can be trusted, for songs whose other stems hold a bit of
-            everything; only those are read, and the track has no others.
+            everything: those are part of the mixture, but nothing is learned from them.
 
     Raises:
         DatasetError: no song below ``root``; a song that is named but not there, or a stem that is
-            unknown; stems of one song with different rates, or a stem with two files.
+            unknown; a stem with two files.
     """
-    if not root.is_dir():
-        raise DatasetError(f"no folder '{root}': give a folder with one folder of stems per song")
     reliable = reliable or {}
-    there = [path for path in sorted(root.iterdir()) if path.is_dir()]
-    _check_named(root, {*exclude, *reliable}, {path.name for path in there})
+    there = {path.name: path for path in _sorted(root) if path.is_dir()}
+    _check_named(root, reliable, there)
     _check_named(root, {stem for trusted in reliable.values() for stem in trusted}, set(stems))
-    folders = [path for path in there if path.name not in exclude]
-    wanted = {folder: reliable.get(folder.name, stems) for folder in folders}
-    tracks = [track for folder in folders if (track := _read_track(folder, wanted[folder]))]
+    found = [
+        read_song_folder(
+            path, decoder=decoder, stems=stems, reliable=reliable.get(path.name, stems)
+        )
+        for path in choose(there, only=only, exclude=exclude, root=root)
+    ]
+    tracks = [track for track in found if track]
     if not tracks:
         raise DatasetError(f"no songs in '{root}': it needs SONG/{stems[0]}.wav and so on")
     return tracks
+
+
+def read_song_folder(
+    folder: Path,
+    *,
+    decoder: Decoder,
+    stems: Sequence[str] = STEMS,
+    reliable: Collection[str] = STEMS,
+    mixture: bool = False,
+) -> Track | None:
+    """Return the track of one song's folder; None where it has none of the stems.
+
+    Args:
+        folder: holds ``STEM.wav`` and so on; its name is the track's.
+        decoder: what they are decoded to.
+        stems: names of the stems.
+        reliable: those that can be trusted.
+        mixture: whether to read ``mixture.wav``, too, where it is there.
+
+    Raises:
+        DatasetError: a stem with two files.
+    """
+    wanted = [*stems, MIXTURE] if mixture else stems
+    found = [path for path in _sounds(folder) if path.stem in wanted]
+    files = {path.stem: path for path in found}
+    if len(files) < len(found):
+        raise DatasetError(
+            f"a stem of '{folder}' has two files: {', '.join(p.name for p in found)}"
+        )
+    if not set(files) & set(stems):
+        return None
+    decoded = {name: decoder.file(path) for name, path in files.items()}
+    samples = max(sound.shape[1] for sound in decoded.values())
+    sounds = {name: _padded(sound, samples) for name, sound in decoded.items()}
+    return Track(
+        name=folder.name,
+        sample_rate=decoder.sample_rate,
+        mixture=sounds.get(MIXTURE),
+        stems={name: sounds[name] for name in stems if name in sounds},
+        unreliable=frozenset(set(stems) - set(reliable)),
+    )
+
+
+def read_loose_stems(
+    root: Path,
+    *,
+    decoder: Decoder,
+    stems: Sequence[str] = STEMS,
+    only: Collection[str] = (),
+    exclude: Collection[str] = (),
+) -> list[Track]:
+    """Return a track with one stem for each file of ``root/STEM/``, to any depth: for remixing.
+
+    Args:
+        root: holds a folder for each stem, or for some.
+        decoder: what the files are decoded to.
+        stems: names of the stems.
+        only: tracks to read alone, as ``STEM/FILE`` without the suffix; empty reads all.
+        exclude: tracks to leave out.
+
+    Raises:
+        DatasetError: no sound file in any of the folders; an excluded one that is not there.
+    """
+    files = {
+        str(path.relative_to(root).with_suffix("")): path
+        for stem in stems
+        for path in _sounds(root / stem, deep=True)
+    }
+    if not files:
+        raise DatasetError(f"no loose stems in '{root}': it needs {stems[0]}/ANY.wav and so on")
+    return [
+        Track(
+            name=str(path.relative_to(root).with_suffix("")),
+            sample_rate=decoder.sample_rate,
+            stems={path.relative_to(root).parts[0]: decoder.file(path)},
+            complete=False,
+        )
+        for path in choose(files, only=only, exclude=exclude, root=root)
+    ]
+
+
+def read_songs(
+    root: Path, *, decoder: Decoder, only: Collection[str] = (), exclude: Collection[str] = ()
+) -> list[Track]:
+    """Return the sound files below ``root``, to any depth, as tracks with a mixture alone.
+
+    Args:
+        root: the folder.
+        decoder: what the files are decoded to.
+        only: songs to read alone, by path below ``root`` without the suffix; empty reads all.
+        exclude: songs to leave out.
+
+    Raises:
+        DatasetError: no sound file in it; an excluded one that is not there.
+    """
+    files = {str(path.relative_to(root).with_suffix("")): path for path in _sounds(root, deep=True)}
+    if not files:
+        raise DatasetError(f"no songs in '{root}': it needs sound files")
+    return [
+        Track(
+            name=str(path.relative_to(root).with_suffix("")),
+            sample_rate=decoder.sample_rate,
+            stems={},
+            mixture=decoder.file(path),
+            complete=False,
+        )
+        for path in choose(files, only=only, exclude=exclude, root=root)
+    ]
+
+
+def choose(
+    there: Mapping[str, Path], *, only: Collection[str], exclude: Collection[str], root: Path
+) -> list[Path]:
+    """Return the paths of the names in ``only``, or of all, without those in ``exclude``.
+
+    Raises:
+        DatasetError: one of the names is not there; the nearest one is named.
+    """
+    _check_named(root, {*only, *exclude}, there)
+    return [
+        path for name, path in there.items() if name not in exclude and (not only or name in only)
+    ]
+
+
+def _sorted(root: Path) -> list[Path]:
+    if not root.is_dir():
+        raise DatasetError(f"no folder '{root}': give a folder with one folder of stems per song")
+    return sorted(root.iterdir())
+
+
+def _sounds(folder: Path, *, deep: bool = False) -> list[Path]:
+    """Return the sound files of a folder, sorted; none where there is no such folder."""
+    paths = sorted(folder.rglob("*") if deep else folder.glob("*"))
+    return [
+        path
+        for path in paths
+        if path.suffix.lower() in SOUND_SUFFIXES and path.name[0] != "." and path.is_file()
+    ]
 
 
 def _check_named(root: Path, given: Collection[str], known: Collection[str]) -> None:
@@ -60,32 +203,7 @@ def _check_named(root: Path, given: Collection[str], known: Collection[str]) -> 
         raise DatasetError(f"no '{name}' in '{root}'; did you mean {near[0]}?")
 
 
-def _read_track(folder: Path, stems: Collection[str]) -> Track | None:
-    found = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in SOUND_SUFFIXES]
-    found = [path for path in found if path.stem in stems and path.is_file()]
-    if not found:
-        return None
-    files = {path.stem: path for path in found}
-    if len(files) < len(found):
-        raise DatasetError(
-            f"a stem of '{folder}' has two files: {', '.join(p.name for p in found)}"
-        )
-    decoded = {name: read_audio(path) for name, path in files.items()}
-    rates = {rate for _, rate in decoded.values()}
-    if len(rates) > 1:
-        raise DatasetError(f"stems of '{folder}' have different sample rates: {sorted(rates)}")
-    samples = max(waveform.shape[1] for waveform, _ in decoded.values())
-    silence = np.zeros((2, samples), np.int16)
-    stereo = {name: _to_int16(waveform, samples) for name, (waveform, _) in decoded.items()}
-    return Track(
-        name=folder.name,
-        sample_rate=rates.pop(),
-        stems={name: stereo.get(name, silence) for name in stems},
-    )
-
-
-def _to_int16(waveform: NDArray[np.float32], samples: int) -> NDArray[np.int16]:
-    stereo = np.broadcast_to(waveform[:2], (2, waveform.shape[1]))
-    padded = np.zeros((2, samples), np.int16)
-    padded[:, : stereo.shape[1]] = to_steps(stereo, 16)[0]
-    return padded
+def _padded(sound: Samples, samples: int) -> Samples:
+    missing = samples - sound.shape[1]
+    zeros = np.zeros((2, missing), sound.dtype)
+    return np.concatenate([sound, zeros], axis=1) if missing else sound

@@ -3,57 +3,24 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from stemsep.data.augment import AugmentConfig
-from stemsep.data.folder import read_folder
-from stemsep.data.musdb import VALID_TRACKS, read_stem_files
+from stemsep.data.decoded import Decoder
 from stemsep.data.remix import RemixConfig
+from stemsep.data.sources import SourceConfig, read_source
+from stemsep.data.track import STEMS
 from stemsep.errors import ParameterError, RecipeError
 from stemsep.models import MaskNetworkConfig
 from stemsep.training.config import TrainConfig
+from stemsep.training.losses import LossConfig
 from stemsep.training.separation import SeparationTask
+from stemsep.training.stem_groups import stem_groups
 from stemsep.training.tables import parse_table
 from stemsep.weights.checkpoint import Card
 
-__all__ = ["Recipe", "SourceConfig", "build_task", "read_recipe"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SourceConfig:
-    """One folder of songs to train on.
-
-    Args:
-        path: below the data folder; holds one folder of stems per song.
-        weight: share of the excerpts that come from here, beside those of the other sources.
-        exclude: names of songs to leave out.
-        reliable: song -> stems that can be trusted, where not all can.
-
-    Raises:
-        ParameterError: a weight of 0 or less.
-    """
-
-    path: str
-    weight: float = 1.0
-    exclude: Sequence[str] = ()
-    reliable: Mapping[str, Sequence[str]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if not self.weight > 0:
-            raise ParameterError(f"weight = {self.weight}: it must be above 0")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ValidConfig:
-    """The tracks that decide which weights are the best.
-
-    Args:
-        path: below the data folder; holds the ``.stem.mp4`` files of MUSDB18's validation tracks.
-    """
-
-    path: str
+__all__ = ["Recipe", "build_task", "read_recipe"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,25 +34,32 @@ class Recipe:
         train: the loop.
         remix: what excerpts are made of.
         augment: how their stems are varied.
+        loss: how far estimates are from the truth.
         card: licence and training data.
         frames: STFT frames of an excerpt.
 
     Raises:
-        ParameterError: too few frames.
+        ParameterError: too few frames; a source that is not for training.
     """
 
     network: MaskNetworkConfig
     sources: tuple[SourceConfig, ...]
-    valid: ValidConfig
+    valid: SourceConfig
     train: TrainConfig
     remix: RemixConfig
     augment: AugmentConfig
+    loss: LossConfig
     card: Card
     frames: int = 96
 
     def __post_init__(self) -> None:
         if self.frames < 2:
             raise ParameterError(f"frames = {self.frames}: it must be 2 or more")
+        for source in self.sources:
+            if source.split != "train":
+                raise ParameterError(
+                    f"a source with split = '{source.split}': only 'train' is to be learned from"
+                )
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -118,17 +92,19 @@ def build_task(recipe: Recipe, data: Path) -> SeparationTask:
     Raises:
         DatasetError: a folder of the recipe is missing or holds nothing to learn from.
     """
-    stems = recipe.network.stems
+    stems, _ = stem_groups(recipe.network.stems, STEMS)
+    decoder = Decoder(sample_rate=recipe.network.sample_rate)
     sources = [
-        (read_folder(data / s.path, stems=stems, exclude=s.exclude, reliable=s.reliable), s.weight)
-        for s in recipe.sources
+        (read_source(source, data, decoder=decoder, stems=stems), source.weight)
+        for source in recipe.sources
     ]
     return SeparationTask(
         recipe.network,
         sources=sources,
-        valid=read_stem_files(data / recipe.valid.path, names=VALID_TRACKS),
+        valid=read_source(recipe.valid, data, decoder=replace(decoder, exact=True), stems=stems),
         remix=recipe.remix,
         augment=recipe.augment,
+        loss=recipe.loss,
         frames=recipe.frames,
         seed=recipe.train.seed,
         card=recipe.card,

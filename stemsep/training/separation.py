@@ -13,19 +13,35 @@ from torch import Tensor, nn
 
 from stemsep.data.augment import AugmentConfig
 from stemsep.data.remix import RemixConfig, RemixSampler
-from stemsep.data.track import Track
+from stemsep.data.track import STEMS, Track
 from stemsep.dsp import istft, stft
 from stemsep.errors import DatasetError
 from stemsep.evaluation.sdr import frame_sdr, mean_scores
-from stemsep.models import MaskNetwork, MaskNetworkConfig, magnitudes
-from stemsep.training.losses import complex_l1, planes
+from stemsep.models import (
+    SeparationConfig,
+    SeparationNetwork,
+    build_separation_network,
+    magnitudes,
+)
+from stemsep.training.losses import LossConfig, planes, separation_loss
+from stemsep.training.stem_groups import group_examples, stem_groups
+from stemsep.training.trainable import separator_in, trainable
 from stemsep.weights.checkpoint import Card, save_network
 
-__all__ = ["SeparationTask"]
+__all__ = ["Batch", "SeparationTask"]
+
+Batch = dict[str, Tensor]
+"""``stems`` ``(batch, stems, 2, samples)``, ``mixture`` ``(batch, 2, samples)`` and ``reliable``
+``(batch, stems)``, as of `stemsep.data.remix.Example`."""
+
+MOST_FRAMES = 4096
+CONTEXT_FRAMES = 64
+"""Validation tracks longer than ``MOST_FRAMES`` go through the network in parts, of which so many
+frames at either side are seen, but not kept."""
 
 
 class SeparationTask:
-    """Train a `MaskNetwork` on remixed excerpts; see `stemsep.training.task.Task`.
+    """Train a separation network on remixed excerpts; see `stemsep.training.task.Task`.
 
     Args:
         config: the network.
@@ -33,9 +49,11 @@ class SeparationTask:
         valid: tracks to score on; none of them may be in ``sources``.
         remix: what excerpts are made of.
         augment: how their stems are varied.
+        loss: how far estimates are from the truth.
         frames: STFT frames of an excerpt.
-        seed: of the excerpts.
+        seed: of the excerpts, and of the first weights.
         card: what checkpoints say about themselves, apart from steps and scores.
+        initial: a network of ``config`` to go on from; without it, random weights.
 
     Raises:
         DatasetError: a validation track is among the sources or cannot be scored; a track has
@@ -44,48 +62,66 @@ class SeparationTask:
 
     def __init__(
         self,
-        config: MaskNetworkConfig,
+        config: SeparationConfig,
         *,
         sources: Sequence[tuple[Sequence[Track], float]],
         valid: Sequence[Track],
         remix: RemixConfig,
         augment: AugmentConfig,
+        loss: LossConfig,
         frames: int,
         seed: int,
         card: Card,
+        initial: SeparationNetwork | None = None,
     ) -> None:
         learned = [track for tracks, _ in sources for track in tracks]
+        self.data_stems, self.groups = stem_groups(config.stems, STEMS)
         _check_rates([*learned, *valid], config.sample_rate)
-        _check_valid(valid, {track.name for track in learned}, config.stems)
+        _check_names(valid, {track.name for track in learned})
+        self.config, self.valid, self.card, self.loss_config = config, valid, card, loss
+        self._check_scorable()
         torch.manual_seed(seed)
-        self.config, self.valid, self.card = config, valid, card
-        self.network: nn.Module = MaskNetwork(config)
+        self.network: nn.Module = trainable(initial or build_separation_network(config))
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.sampler = RemixSampler(
             sources,
-            stems=config.stems,
+            stems=self.data_stems,
             samples=(frames - 1) * config.stft.hop_length,
             config=remix,
             augment=augment,
             seed=seed,
         )
+        weights = [loss.stems.get(stem, 1.0) for stem in config.stems]
+        self.stem_weights = torch.tensor(weights)
 
-    def batch(self, step: int, examples: range) -> Tensor:
-        """Return stems ``(examples, stems, 2, samples)``."""
-        return torch.from_numpy(self.sampler.batch(step, examples))
+    def batch(self, step: int, examples: range) -> Batch:
+        """Return these examples of a step."""
+        drawn = [self.sampler.example(step, place) for place in examples]
+        grouped = [group_examples(example, self.groups) for example in drawn]
+        return {
+            "stems": torch.from_numpy(np.stack([example.stems for example in grouped])),
+            "mixture": torch.from_numpy(np.stack([example.mixture for example in grouped])),
+            "reliable": torch.from_numpy(np.stack([example.reliable for example in grouped])),
+        }
 
     def sources(self, step: int, examples: range) -> Sequence[str]:
         """Return the names of the tracks that were drawn for these examples."""
         return self.sampler.sources(step, examples)
 
-    def loss(self, network: nn.Module, batch: Tensor) -> Tensor:
-        """Return the complex L1 between masked mixture and stems, on the trained bins."""
-        bins = self.config.n_bins
-        reference = planes(stft(batch, self.config.stft)[..., :bins, :])
-        mixture = reference.sum(2)  # (2, batch, channels, freq, time)
-        magnitude = magnitudes(torch.complex(*mixture), self.config)
-        masks = network(_channels_last(magnitude)).contiguous()
-        return complex_l1(masks=masks, mixture=mixture, reference=reference)
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Return the loss of the masked mixture against the stems, on the trained bins."""
+        bins, stems = self.config.n_bins, batch["stems"]
+        spectrum = stft(batch["mixture"], self.config.stft)[..., :bins, :]
+        masks = network(_channels_last(magnitudes(spectrum, self.config))).contiguous()
+        return separation_loss(
+            masks=masks,
+            mixture=planes(spectrum),
+            stems=stems,
+            reference=planes(stft(stems, self.config.stft)[..., :bins, :]),
+            weight=batch["reliable"] * self.stem_weights.to(stems.device),
+            config=self.loss_config,
+            transform=self.config.stft,
+        )
 
     def scores(self, network: nn.Module) -> dict[str, float]:
         """Return museval SDR and uSDR on the validation tracks, mean of the stems and each."""
@@ -99,7 +135,8 @@ class SeparationTask:
         values = {name: round(value, 3) for name, value in scores.items()}
         measured = {"measure": "museval SDR", "data": "validation tracks", **values}
         card = replace(self.card, steps=step, scores=(*self.card.scores, measured))
-        save_network(path, network.state_dict(), self.config, card, half=True)
+        weights = separator_in(network).state_dict()
+        save_network(path, weights, self.config, card, half=True)
 
     def pictures(self, network: nn.Module) -> dict[str, NDArray[np.uint8]]:  # noqa: ARG002
         """Return no pictures."""
@@ -110,12 +147,41 @@ class SeparationTask:
         self, network: nn.Module, track: Track
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], int]:
         """Return the estimate of a track, its reference and its sample rate."""
-        reference = track.whole(self.config.stems)
-        mixture = torch.from_numpy(reference.sum(0) if track.mixture is None else track.mixture)
-        spectrum = stft(mixture, self.config.stft)
-        masks = network(_channels_last(magnitudes(spectrum[None], self.config)))[0]
+        device = next(network.parameters(), torch.empty(0)).device
+        mixture = torch.from_numpy(track.mixed(0, track.samples))
+        spectrum = stft(mixture, self.config.stft).to(device)
+        masks = _masks_in_parts(separator_in(network), magnitudes(spectrum[None], self.config))
         estimate = istft(masks * spectrum, self.config.stft, length=mixture.shape[-1])
-        return estimate.numpy(), reference, track.sample_rate
+        return estimate.cpu().numpy(), self._reference(track), track.sample_rate
+
+    def _reference(self, track: Track) -> NDArray[np.float32]:
+        stems = track.whole(self.data_stems)
+        return np.stack([stems[group].sum(0) for group in self.groups])
+
+    def _check_scorable(self) -> None:
+        # Found out now rather than at the first validation.
+        truths = ((self._reference(track), track.sample_rate) for track in self.valid)
+        scored = (frame_sdr(estimate=x, reference=x, sample_rate=rate) for x, rate in truths)
+        if all(np.isnan(ratio).all() for ratio in scored):
+            raise DatasetError(
+                "nothing to score: in every second of the validation tracks a stem is "
+                "silent; give other tracks"
+            )
+
+
+def _masks_in_parts(network: nn.Module, magnitude: Tensor) -> Tensor:
+    """Return masks ``(stems, channels, freq, time)`` of ``(1, channels, freq, time)``."""
+    time = magnitude.shape[-1]
+    if time <= MOST_FRAMES:
+        masks: Tensor = network(_channels_last(magnitude))[0]
+        return masks
+    parts = []
+    for start in range(0, time, MOST_FRAMES):
+        first = max(0, start - CONTEXT_FRAMES)
+        seen = magnitude[..., first : start + MOST_FRAMES + CONTEXT_FRAMES]
+        kept = network(_channels_last(seen))[0][..., start - first :][..., :MOST_FRAMES]
+        parts.append(kept)
+    return torch.cat(parts, dim=-1)
 
 
 def _channels_last(magnitude: Tensor) -> Tensor:
@@ -131,18 +197,9 @@ def _check_rates(tracks: Sequence[Track], sample_rate: int) -> None:
             )
 
 
-def _check_valid(valid: Sequence[Track], learned: Collection[str], stems: Sequence[str]) -> None:
+def _check_names(valid: Sequence[Track], learned: Collection[str]) -> None:
     for track in valid:
         if track.name in learned:
             raise DatasetError(
                 f"validation track '{track.name}' is among the sources; exclude it there"
             )
-        if missing := set(stems) - track.stems.keys():
-            raise DatasetError(f"validation track '{track.name}' has no {min(missing)}")
-    # Found out now rather than at the first validation.
-    truths = ((track.whole(stems), track.sample_rate) for track in valid)
-    if all(np.isnan(frame_sdr(estimate=x, reference=x, sample_rate=r)).all() for x, r in truths):
-        raise DatasetError(
-            "nothing to score: in every second of the validation tracks a stem is "
-            "silent; give other tracks"
-        )

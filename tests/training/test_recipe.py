@@ -59,7 +59,7 @@ def test_what_the_default_recipe_says_is_what_comes_out():
     assert recipe.train.precision == "bf16"
     assert recipe.sources[1].weight == 0.30
     assert recipe.sources[1].reliable["caesium"] == ["vocals", "drums"]
-    assert recipe.valid.path == "musdb18-7/train"
+    assert (recipe.valid.kind, recipe.valid.split) == ("musdb", "valid")
 
 
 def test_what_a_recipe_leaves_out_has_its_default(tmp_path):
@@ -167,6 +167,18 @@ def test_a_missing_section_or_key_is_named(tmp_path, old, new, message):
 )
 def test_a_value_out_of_range_names_its_section(tmp_path, table, message):
     refused(tmp_path, message, text=f"{SMALL}{table}\n")
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_what_is_kept_for_scoring_is_no_source(tmp_path, split):
+    table = f'kind = "musdb"\nsplit = "{split}"'
+    refused(tmp_path, f"split = '{split}': only 'train' is to be", text=f"{SMALL}{table}\n")
+
+
+def test_keys_of_another_kind_of_source_are_refused(tmp_path):
+    refused(tmp_path, "split goes with kind = 'musdb'", text=SMALL + 'split = "valid"\n')
+    table = 'kind = "stems"\nreliable = { a = ["bass"] }\n'
+    refused(tmp_path, "reliable goes with kind = 'folder'", text=SMALL + table)
 
 
 def test_an_excerpt_needs_two_frames(tmp_path):

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+import soundfile
+
+from stemsep.data.decoded import Decoder
+from stemsep.data.musdb import VALID_TRACKS
+from stemsep.data.sources import SourceConfig, read_source
+from stemsep.data.track import STEMS
+from stemsep.errors import ParameterError
+from tests.signals import noise
+
+DECODER = Decoder(sample_rate=8000)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data")
+    files = [f"songs/{song}/{stem}" for song in ("a", "b") for stem in STEMS]
+    files += [f"hq/train/{name}/{s}" for name in ("New", VALID_TRACKS[0]) for s in STEMS]
+    files += ["loose/vocals/anna", "loose/drums/beat", "bare/one", "bare/two"]
+    for name in files:
+        path = root / f"{name}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, noise(2, 100, seed=len(name)).T, 8000)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ({"path": "songs"}, ["a", "b"]),
+        ({"path": "songs", "only": ["b"]}, ["b"]),
+        ({"path": "songs", "exclude": ["b"]}, ["a"]),
+        ({"path": "hq", "kind": "musdb"}, ["New"]),
+        ({"path": "hq", "kind": "musdb", "split": "valid"}, [VALID_TRACKS[0]]),
+        ({"path": "loose", "kind": "stems"}, ["vocals/anna", "drums/beat"]),
+        ({"path": "loose", "kind": "stems", "exclude": ["drums/beat"]}, ["vocals/anna"]),
+        ({"path": "bare", "kind": "songs"}, ["one", "two"]),
+        ({"path": "bare", "kind": "songs", "only": ["two"]}, ["two"]),
+    ],
+)
+def test_each_kind_of_source_gives_its_tracks(root, source, names):
+    tracks = read_source(SourceConfig(**source), root, decoder=DECODER)
+    assert [track.name for track in tracks] == names
+    assert all(track.sample_rate == 8000 and track.samples == 100 for track in tracks)
+
+
+def test_reliable_stems_are_handed_on(root):
+    source = SourceConfig(path="songs", reliable={"a": ["vocals"]})
+    a, b = read_source(source, root, decoder=DECODER)
+    assert a.unreliable == {"drums", "bass", "other"}
+    assert not b.unreliable
+
+
+def test_a_decoder_with_a_folder_keeps_the_sound_there(root, tmp_path):
+    decoder = Decoder(sample_rate=8000, folder=tmp_path)
+    first, _ = read_source(SourceConfig(path="songs"), root, decoder=decoder)
+    assert len(list(tmp_path.iterdir())) == 8
+    plain, _ = read_source(SourceConfig(path="songs"), root, decoder=DECODER)
+    assert np.array_equal(first.whole(STEMS), plain.whole(STEMS))
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [
+        ({"kind": "folders"}, "kind = 'folders': choose from folder, musdb, stems, songs"),
+        ({"split": "valid"}, "split goes with kind = 'musdb', not 'folder'"),
+        ({"kind": "stems", "reliable": {"a": ["bass"]}}, "reliable goes with kind = 'folder'"),
+        ({"weight": 0.0}, "weight = 0.0: it must be above 0"),
+    ],
+)
+def test_a_source_that_cannot_be_is_refused(values, match):
+    with pytest.raises(ParameterError, match=match):
+        SourceConfig(path="songs", **values)
