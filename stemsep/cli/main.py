@@ -13,7 +13,7 @@ from stemsep.cli.options import one_line
 
 __all__ = ["cli", "main", "run"]
 
-COMMANDS = ("separate", "models", "doctor", "train")
+COMMANDS = ("separate", "models", "doctor", "train", "evaluate")
 INTERRUPTED = 130
 
 

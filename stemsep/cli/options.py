@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
 
-from stemsep.errors import StemsepError
+from stemsep.errors import ParameterError, StemsepError
 
-__all__ = ["debug_option", "debugging", "device_options", "one_line"]
+__all__ = ["debug_option", "debugging", "device_options", "one_line", "usage_errors"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -63,3 +64,12 @@ def one_line(error: BaseException) -> str:
         return text
     name = type(error).__name__
     return f"internal error: {name}: {text}; please report it, with what --debug prints"
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Turn options that do not fit together into a usage error (exit status 2)."""
+    try:
+        yield
+    except ParameterError as error:
+        raise click.UsageError(str(error)) from error

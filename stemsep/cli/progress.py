@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import click
 
-__all__ = ["song_progress", "transfer_progress"]
+__all__ = ["song_progress", "track_progress", "transfer_progress"]
 
 LINE_SECONDS = 10.0
 """Seconds between plain lines."""
@@ -113,3 +113,40 @@ def _lines(name: str) -> Callable[[float, float | None], None]:
 
 def _speed(done: float, started: float) -> str:
     return f"{done / max(1e-6, time.monotonic() - started):.1f} x real time"
+
+
+@contextmanager
+def track_progress(total: int, *, show: bool) -> Iterator[Callable[[str], None]]:
+    """Give a callback that counts tracks, and says in a line what became of each."""
+    if not show:
+        yield lambda _line: None
+    elif sys.stderr.isatty():
+        with _track_bar(total) as update:
+            yield update
+    else:
+        done = 0
+
+        def count(line: str) -> None:
+            nonlocal done
+            done += 1
+            click.echo(f"{done} of {total}: {line}", err=True)
+
+        yield count
+
+
+@contextmanager
+def _track_bar(total: int) -> Iterator[Callable[[str], None]]:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    columns = (TextColumn("tracks"), BarColumn(), MofNCompleteColumn(), Remaining())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=total)
+
+        def update(line: str) -> None:
+            progress.console.print(escape(line), highlight=False)
+            progress.advance(task)
+
+        yield update

@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 import os
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from stemsep.cli.interrupt import interrupt_between_blocks
-from stemsep.cli.options import debug_option, debugging, device_options, one_line
+from stemsep.cli.options import debug_option, debugging, device_options, one_line, usage_errors
 from stemsep.cli.progress import song_progress
 from stemsep.errors import ParameterError
 
@@ -116,7 +114,7 @@ def command(inputs: tuple[Path, ...], output: Path, **options: Any) -> int:
         click.echo(f"Error: {one_line(error)}", err=True)
     if not found:
         return 1
-    with _as_usage_error():
+    with usage_errors():
         separator = _separator(options)
         songs = plan(found, output, settings, separator.stems)
     failed = sum(not _separate(separator, song, output, settings, options) for song in songs)
@@ -189,15 +187,6 @@ def _picture(title: str) -> StemPicture:
     return StemPicture(title)
 
 
-@contextmanager
-def _as_usage_error() -> Iterator[None]:
-    """Turn options that do not fit together into a usage error (exit status 2)."""
-    try:
-        yield
-    except ParameterError as error:
-        raise click.UsageError(str(error)) from error
-
-
 def _output_config(options: dict[str, Any]) -> OutputConfig:
     from stemsep.separation.outputs import OutputConfig
 
@@ -207,7 +196,7 @@ def _output_config(options: dict[str, Any]) -> OutputConfig:
     given = {name: options[name] for name in names if options[name] is not None}
     if options["skip_existing"] or options["overwrite"]:
         given["existing"] = "skip" if options["skip_existing"] else "overwrite"
-    with _as_usage_error():
+    with usage_errors():
         return OutputConfig(**given)
 
 

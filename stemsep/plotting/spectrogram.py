@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.collections import QuadMesh
     from matplotlib.figure import Figure
 
-__all__ = ["Overview", "StemPicture", "draw_overviews", "draw_waveforms"]
+__all__ = ["Overview", "StemPicture", "draw_overviews", "draw_spectrogram", "draw_waveforms"]
 
 N_FFT = 4096
 HOP_LENGTH = 1024
@@ -178,7 +178,7 @@ def draw_overviews(overviews: Mapping[str, Overview], *, title: str = "") -> Fig
     axes = figure.subplots(len(overviews), 2, sharex=True, squeeze=False, width_ratios=[3, 2])
     for (name, overview), (left, right) in zip(overviews.items(), axes, strict=True):
         power, low, high = finished[name]
-        mesh = _draw_spectrogram(left, overview, power / loudest)
+        mesh = draw_spectrogram(left, overview, power / loudest)
         _draw_waveform(right, overview, low, high, peak)
         left.set_title(name, loc="left", fontsize="medium")
     for axis in axes[-1]:
@@ -205,7 +205,15 @@ def draw_waveforms(
     return draw_overviews(overviews, title=title)
 
 
-def _draw_spectrogram(axis: Axes, overview: Overview, power: NDArray[np.float32]) -> QuadMesh:
+def draw_spectrogram(axis: Axes, overview: Overview, power: NDArray[np.float32]) -> QuadMesh:
+    """Draw levels into an axis, over seconds and a pitch scale of frequencies.
+
+    Args:
+        axis: of a figure.
+        overview: what was gathered of the sound.
+        power: its ``finished()`` power ``(columns, bands)``, 1 for the loudest of all that is
+            drawn.
+    """
     level_db = 10 * np.log10(np.maximum(power.T, 10 ** (-RANGE_DB / 10)))
     times = np.arange(len(power) + 1) * overview.seconds_per_column
     mesh = axis.pcolormesh(

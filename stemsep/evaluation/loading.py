@@ -1,0 +1,107 @@
+"""The files of a track -> its stems in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemsep.audio.convert import to_float, to_steps
+from stemsep.audio.read import open_audio
+from stemsep.errors import DatasetError
+from stemsep.evaluation.stems import Held, Stems, stems_of
+from stemsep.evaluation.tracks import CONTAINER, MIXTURE, TrackFiles
+
+__all__ = ["LoadedTrack", "load_track", "read_stems"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedTrack:
+    """The sound of one track.
+
+    Args:
+        references: the true stems.
+        own_mixture: its one stem is the mixture, where the track comes with one that was asked for.
+    """
+
+    references: Stems
+    own_mixture: Stems | None
+
+    @property
+    def mixture(self) -> NDArray[np.float32]:
+        """The track's own mixture, or the sum of its stems: ``(channels, samples)``."""
+        if self.own_mixture is not None:
+            return self.own_mixture.whole(MIXTURE)
+        return self.references.summed(MIXTURE, self.references.names).whole(MIXTURE)
+
+    def cut(self, start: int, stop: int) -> LoadedTrack:
+        """Return a part of the track, in samples, as `Stems.cut` does."""
+        own = self.own_mixture and self.own_mixture.cut(start, stop)
+        return LoadedTrack(references=self.references.cut(start, stop), own_mixture=own)
+
+
+def load_track(track: TrackFiles, *, mixture: bool) -> LoadedTrack:
+    """Return the sound of a track; stems that are shorter than the longest end in silence.
+
+    Args:
+        track: its files.
+        mixture: whether its mixture is wanted as well.
+
+    Raises:
+        AudioFileError: a file cannot be read.
+        DatasetError: no stems, or rates or channels that do not fit together.
+    """
+    if not track.stems:
+        raise DatasetError(f"'{track.name}' has a mixture, but no stems")
+    if CONTAINER in track.files:
+        held, rate = _read_container(track.files[CONTAINER])
+    else:
+        wanted = {s: p for s, p in track.files.items() if mixture or s != MIXTURE}
+        held, rate = _read(wanted)
+    references = stems_of({stem: [held[stem]] for stem in track.stems}, rate=rate)
+    if MIXTURE not in held:
+        return LoadedTrack(references=references, own_mixture=None)
+    own = stems_of({MIXTURE: [held[MIXTURE]]}, rate=rate).fitted(references)
+    return LoadedTrack(references=references, own_mixture=own)
+
+
+def read_stems(files: Mapping[str, Path]) -> Stems:
+    """Return the stems of sound files of any lengths.
+
+    Raises:
+        AudioFileError: a file cannot be read.
+        DatasetError: rates that differ, or channels that do and are not mono.
+    """
+    held, rate = _read(files)
+    return stems_of({stem: [waveform] for stem, waveform in held.items()}, rate=rate)
+
+
+def _read(files: Mapping[str, Path]) -> tuple[dict[str, Held], int]:
+    held: dict[str, Held] = {}
+    rates: dict[str, int] = {}
+    for stem, path in files.items():
+        held[stem], rates[stem] = _read_file(path)
+    if len(set(rates.values())) > 1:
+        found = ", ".join(f"{stem} {rate} Hz" for stem, rate in rates.items())
+        raise DatasetError(f"stems of different sample rates ({found}): resample them to one")
+    return held, next(iter(rates.values()))
+
+
+def _read_file(path: Path) -> tuple[Held, int]:
+    with open_audio(path) as reader:
+        if (reader.info.bit_depth or 32) <= 16:
+            steps = [to_steps(block, 16)[0].astype(np.int16) for block in reader.blocks()]
+            return np.concatenate(steps, axis=1), reader.info.sample_rate
+        floats = [to_float(block) for block in reader.blocks()]
+        return np.concatenate(floats, axis=1), reader.info.sample_rate
+
+
+def _read_container(path: Path) -> tuple[dict[str, Held], int]:
+    from stemsep.data.musdb import read_stem_file
+
+    track = read_stem_file(path)
+    assert track.mixture is not None, "a stem file has its own mixture"  # noqa: S101
+    return {**track.stems, MIXTURE: track.mixture}, track.sample_rate
