@@ -13,7 +13,7 @@ from stemsep.cli.options import one_line
 
 __all__ = ["cli", "main", "run"]
 
-COMMANDS = ("separate", "models", "doctor", "train", "evaluate")
+COMMANDS = ("separate", "models", "doctor", "train", "evaluate", "synth")
 INTERRUPTED = 130
 
 

@@ -1,0 +1,113 @@
+import mido
+import numpy as np
+import pytest
+import soundfile
+
+from stemsep.data.synthetic import find_samples, make_song, song_seed
+from stemsep.data.synthetic.song import make_score, perform
+from stemsep.data.track import STEMS
+from stemsep.errors import ParameterError
+from tests.signals import tone
+
+SECONDS = 3.0
+
+
+def rms_db(waveform):
+    return 20 * np.log10(np.sqrt(np.mean((waveform / 32768.0) ** 2)) + 1e-9)
+
+
+def mean_spectrum(seeds, stem):
+    total = 0
+    for seed in seeds:
+        wave = make_song(seed, seconds=SECONDS).stems[stem].mean(0)
+        power = np.abs(np.fft.rfft(wave)) ** 2
+        total = total + power / max(1e-9, power.sum())
+    return total, np.fft.rfftfreq(round(SECONDS * 44_100), 1 / 44_100)
+
+
+def test_equal_seeds_make_equal_songs_and_others_do_not():
+    first, again, other = (make_song(seed, seconds=SECONDS) for seed in (3, 3, 4))
+    assert all(np.array_equal(first.stems[stem], again.stems[stem]) for stem in STEMS)
+    assert not np.array_equal(first.whole(STEMS).sum(0), other.whole(STEMS).sum(0))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_songs_have_exact_stems_within_the_range(seed):
+    track = make_song(song_seed(1, seed), seconds=SECONDS)
+    assert tuple(track.stems) == STEMS
+    assert all(stem.shape == (2, round(SECONDS * 44_100)) for stem in track.stems.values())
+    assert all(stem.dtype == np.int16 for stem in track.stems.values())
+    mixture = sum(stem.astype(np.int32) for stem in track.stems.values())
+    assert np.abs(mixture).max() <= 32767
+    assert -32 < rms_db(mixture) < -8  # as loud as mastered music, if not all of it plays
+
+
+def test_length_and_rate_are_what_was_asked_for():
+    track = make_song(5, seconds=1.2345, sample_rate=22_050)
+    assert track.samples == round(1.2345 * 22_050)
+    assert track.sample_rate == 22_050
+
+
+def test_basses_are_low_and_voices_are_not():
+    bass, hz = mean_spectrum(range(5), "bass")
+    voices, _ = mean_spectrum(range(5), "vocals")
+    assert bass[hz < 300].sum() > 0.7 * bass.sum()
+    assert voices[hz > 200].sum() > 0.9 * voices.sum()
+
+
+def test_songs_differ_in_tempo_key_and_players():
+    scores = [make_score(seed, seconds=8.0) for seed in range(40)]
+    assert all(60 <= score.tempo <= 180 for score in scores)
+    assert len({score.key for score in scores}) > 15
+    assert {score.metre for score in scores} == {3, 4}
+    roles = {part.role for score in scores for part in score.parts}
+    assert roles == set("drums bass chords pad arpeggio riff vocals harmony double".split())
+
+
+def test_stems_sometimes_pause():
+    tracks = [make_score(seed, seconds=60.0) for seed in range(10)]
+    vocals = [[n.start for p in s.parts if p.role == "vocals" for n in p.notes] for s in tracks]
+    pauses = [max(np.diff([0.0, *sorted(starts), 60.0])) for starts in vocals]
+    assert max(pauses) > 8
+
+
+def test_samples_are_played(tmp_path):
+    # An instrument of one sound, far above every bass: it can be heard who plays.
+    for name in ("kit/kick_1", "kit/snare_1", "kit/hihat_closed_1"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        soundfile.write(tmp_path / f"{name}.wav", tone(3000, samples=4000), 44_100)
+    library = find_samples([tmp_path])
+    shares = []
+    for seed in range(16):
+        score = make_score(seed, seconds=1.0)
+        drums = perform(score, seed, samples=library).stems["drums"].mean(0)
+        power = np.abs(np.fft.rfft(drums)) ** 2
+        near = slice(2900, 3100)
+        shares.append(power[near].sum() / max(1.0, power.sum()))
+    assert max(shares) > 0.5
+    assert min(shares) < 0.1  # now and then a noise kit plays all the same
+
+
+def test_a_groove_gets_a_band_around_it(tmp_path):
+    file = mido.MidiFile(ticks_per_beat=480)
+    track = mido.MidiTrack()
+    track.append(mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(100)))
+    for _ in range(16):
+        track.append(mido.Message("note_on", channel=9, note=36, velocity=90, time=0))
+        track.append(mido.Message("note_off", channel=9, note=36, time=480))
+    file.tracks.append(track)
+    file.save(tmp_path / "groove.mid")
+    score = make_score(1, seconds=20.0, midi=[tmp_path / "groove.mid"])
+    assert score.tempo == pytest.approx(100)
+    assert {part.stem for part in score.parts} >= {"drums", "bass"}
+    starts = [n.start for p in score.parts if p.role == "drums" for n in p.notes]
+    # The groove of 9.6 seconds goes on to the end, every beat in its place.
+    np.testing.assert_allclose(np.diff(starts), 0.6, atol=1e-3)
+    assert starts[0] < 0.6
+    assert starts[-1] > 19
+
+
+@pytest.mark.parametrize("options", [{"seconds": 0}, {"seconds": 1, "sample_rate": 1}])
+def test_impossible_songs_are_refused(options):
+    with pytest.raises(ParameterError, match="choose"):
+        make_song(0, **options)
