@@ -39,22 +39,23 @@ DRYNESS = {"vocals": (-20.0, -6.0), "drums": (-16.0, -2.0), "bass": (-60.0, -26.
 
 
 def placed(played: Floats, role: str, rng: np.random.Generator, sample_rate: int) -> Floats:
-    """Return a played part at RMS 1 where it plays, in its place between left and right.
+    """Return a played part, equalised, at RMS 1 where it plays, between left and right.
 
     Args:
-        played: ``(2, samples)``.
+        played: ``(1 or 2, samples)``; the result has two channels.
         role: of the part.
         rng: of the choice.
         sample_rate: Hz.
     """
-    level = active_rms(played, sample_rate)
+    equalised = filtered(played, _draw_equaliser(role, sample_rate, rng))
+    level = active_rms(equalised, sample_rate)
     if level == 0:
-        return played
+        return np.zeros((2, played.shape[1]), np.float32)
     width = {"bass": 0.05, "vocals": 0.05, "drums": 0.0, "harmony": 0.7, "double": 0.6}
     most = width.get(role, 0.65)
     pan = float(rng.uniform(-most, most))
     gains = np.sqrt(np.array([[1 - pan], [1 + pan]], np.float32)) / np.float32(level)
-    result: Floats = (played * gains).astype(np.float32)
+    result: Floats = (equalised * gains).astype(np.float32)
     if role in ("pad", "chords", "arpeggio", "riff", "double") and rng.random() < 0.45:
         result = _widened(result, rng, sample_rate)
     return result
@@ -102,8 +103,7 @@ def mix_stem(
     bus = np.zeros_like(parts[0][1])
     for role, played in parts:
         gain_db = {"harmony": -7.0, "double": -6.0}.get(role, 0.0) + rng.normal(0, 2.5)
-        equaliser = _draw_equaliser(role, sample_rate, rng)
-        bus += np.float32(10 ** (gain_db / 20)) * filtered(played, equaliser)
+        bus += np.float32(10 ** (gain_db / 20)) * played
     if not bus.any():
         return bus
     squeeze = {"vocals": 0.9, "drums": 0.25, "bass": 0.9}.get(stem, 0.4)
@@ -154,7 +154,7 @@ def _draw_equaliser(role: str, sample_rate: int, rng: np.random.Generator) -> ND
         sections.append(high_pass(hz=rng.uniform(80, 160), sample_rate=sample_rate))
     elif role == "drums":
         # The hiss of noise drums is brighter than what microphones and coders leave of cymbals.
-        sections.append(low_pass(hz=rng.uniform(9_000, 17_000), sample_rate=sample_rate))
+        sections.append(low_pass(hz=rng.uniform(11_000, 18_000), sample_rate=sample_rate))
         sections.append(bell(500, 2500, rng.uniform(0, 6), 0.8))
     else:
         sections.append(high_pass(hz=rng.uniform(30, 140), sample_rate=sample_rate))

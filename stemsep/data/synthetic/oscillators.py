@@ -106,21 +106,21 @@ def patch_tone(
     samples = max(1, round(seconds * sample_rate))
     times = np.arange(samples) / sample_rate
     spectra = _spectra(patch, frequency, velocity, sample_rate, rng)
+    if not (patch.decay or patch.sweep_octaves):
+        spectra = spectra[:1]
     rows = wave_rows(spectra, rng)
     position = np.interp(times, MOMENTS, np.arange(len(MOMENTS))).astype(np.float32)
     channels = 2 if patch.unison > 1 else 1
     tone = np.zeros((channels, samples), np.float32)
-    vibrato: NDArray[np.float64] | float = 0.0
+    bent = times  # the time that has gone by for the oscillators, which vibrato bends
     if patch.vibrato_cents:
-        depth = patch.vibrato_cents * np.minimum(1, times / 0.4)
-        vibrato = depth * np.sin(2 * np.pi * (patch.vibrato_hz * times + rng.random()))
+        depth = patch.vibrato_cents * np.log(2) / 1200 * np.minimum(1, times / 0.4)
+        sway = np.sin(2 * np.pi * (patch.vibrato_hz * times + rng.random()))
+        bent = np.cumsum(1 + depth * sway) / sample_rate
     for i in range(patch.unison):
         place = 2 * i / (patch.unison - 1) - 1 if patch.unison > 1 else 0.0
-        cents = patch.detune_cents * place + vibrato
-        if isinstance(cents, float):
-            cycles = times * (frequency * 2 ** (cents / 1200))
-        else:
-            cycles = np.cumsum(frequency * 2 ** (cents / 1200)) / sample_rate
+        detuned = frequency * 2 ** (patch.detune_cents * place / 1200)
+        cycles = detuned * bent
         wave = read_waves(rows, cycles + rng.random(), position)
         if channels == 1:
             tone[0] += wave
@@ -165,22 +165,19 @@ def read_waves(rows: Floats, cycles: NDArray[np.float64], position: Floats) -> F
         position: ``(samples,)`` row, between 0 and the last.
     """
     place = ((cycles - np.floor(cycles)) * CYCLE).astype(np.float32)
-    step = place.astype(np.int32)
+    step = np.minimum(place.astype(np.int32), CYCLE - 1)
     between = place - step
-    row = np.minimum(position.astype(np.int32), max(0, len(rows) - 2))
-    across = position - row
-    at = row * (CYCLE + 1) + np.minimum(step, CYCLE - 1)
-    flat = rows.reshape(-1)
-
-    def line(start: NDArray[np.int32]) -> Floats:
-        first = flat[start]
-        value: Floats = first + between * (flat[start + 1] - first)
-        return value
-
-    here = line(at)
     if len(rows) == 1:
-        return here
-    result: Floats = here + across * (line(at + (CYCLE + 1)) - here)
+        here = rows[0].take(step)
+        single: Floats = here + between * (rows[0].take(step + 1) - here)
+        return single
+    row = np.minimum(position.astype(np.int32), len(rows) - 2)
+    # Two rows as one complex one: half as many reads.
+    pairs = (rows[:-1] + 1j * rows[1:]).astype(np.complex64).reshape(-1)
+    at = row * (CYCLE + 1) + step
+    both = pairs.take(at)
+    both += between * (pairs.take(at + 1) - both)
+    result: Floats = both.real + (position - row) * (both.imag - both.real)
     return result
 
 
@@ -252,8 +249,10 @@ def _shape(patch: Patch, number: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _envelope(patch: Patch, times: NDArray[np.float64]) -> Floats:
-    rise = np.minimum(1, times / max(1e-4, patch.attack_seconds))
-    fall = patch.sustain + (1 - patch.sustain) * np.exp(
-        -np.maximum(0, times - patch.attack_seconds) / patch.fade_seconds
-    )
-    return (rise * fall).astype(np.float32)
+    since = times.astype(np.float32)
+    rise: Floats = np.minimum(1, since / max(1e-4, patch.attack_seconds))
+    if patch.sustain == 1:
+        return rise
+    held = np.maximum(0, since - patch.attack_seconds)
+    rise *= patch.sustain + (1 - patch.sustain) * np.exp(-held / patch.fade_seconds)
+    return rise

@@ -77,7 +77,7 @@ def strummed(notes: Sequence[Note], rng: np.random.Generator) -> list[Note]:
 def play_notes(
     notes: Sequence[Note], instrument: Instrument, *, samples: int, sample_rate: int
 ) -> Floats:
-    """Return a part played, ``(2, samples)``.
+    """Return a part played, ``(1 or 2, samples)``: one channel if all its tones have one.
 
     Args:
         notes: times in seconds.
@@ -98,7 +98,8 @@ def play_notes(
         )
         for (pitch, layer, take), seconds in longest.items()
     }
-    out = np.zeros((2, samples), np.float32)
+    channels = max((tone.shape[0] for tone in tones.values()), default=1)
+    out = np.zeros((channels, samples), np.float32)
     for key, note in planned:
         start = round(note.start * sample_rate)
         held = round(note.length * sample_rate)

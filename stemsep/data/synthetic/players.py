@@ -29,14 +29,14 @@ DRUM_GAINS = {
     "snare": 0.95,
     "sidestick": 0.45,
     "clap": 0.55,
-    "hihat_closed": 0.2,
+    "hihat_closed": 0.26,
     "hihat_foot": 0.15,
-    "hihat_open": 0.25,
+    "hihat_open": 0.3,
     "tom_low": 0.7,
     "tom_mid": 0.7,
     "tom_high": 0.65,
-    "crash": 0.3,
-    "ride": 0.2,
+    "crash": 0.4,
+    "ride": 0.28,
     "ride_bell": 0.25,
     "tambourine": 0.2,
     "cowbell": 0.25,
@@ -74,7 +74,7 @@ def play_part(
     sample_rate: int,
     rng: np.random.Generator,
 ) -> Floats:
-    """Return a part for pitched instruments, played, ``(2, samples)``."""
+    """Return a part for pitched instruments, played, ``(1 or 2, samples)``."""
     fitting = library.of_stem(part.stem)
     power = part.plucked and part.notes[0].pitch < 48
     role = "power" if power else part.role

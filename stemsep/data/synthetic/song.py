@@ -137,15 +137,14 @@ def _sung(
     # The same person sings the doubles; somebody else may sing the harmony.
     character = rng if part.role == "harmony" else np.random.default_rng(words)
     singer = draw_singer(character, middle)
-    line = sing(
+    return sing(
         singer,
         _loosened(part.notes, 0.012, rng) if part.role != "vocals" else part.notes,
         samples=length,
         sample_rate=sample_rate,
         words=np.random.default_rng(words),
         rng=rng,
-    )
-    return np.stack([line, line])
+    )[None]
 
 
 def _loosened(notes: Sequence[Note], seconds: float, rng: np.random.Generator) -> list[Note]:
