@@ -67,9 +67,9 @@ def _flush_to_disk(path: Path) -> None:
         os.close(handle)
 
 
-def lock_file(handle: int) -> None:
+def lock_file(handle: int, *, wait: bool = False) -> None:
     """Take the lock or raise OSError; on Windows an open file cannot be removed, which serves."""
     if sys.platform != "win32":
         import fcntl
 
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

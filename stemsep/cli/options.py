@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from stemsep.errors import ParameterError, StemsepError
 
-__all__ = ["debug_option", "debugging", "device_options", "one_line", "usage_errors"]
+if TYPE_CHECKING:
+    from stemsep.weights.store import Fetching
+
+__all__ = [
+    "debug_option",
+    "debugging",
+    "device_options",
+    "fetching_from",
+    "offline_option",
+    "one_line",
+    "usage_errors",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -47,6 +58,33 @@ def device_options(command: Command) -> Command:
     return click.option(
         "--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps."
     )(command)
+
+
+def offline_option(command: Command) -> Command:
+    """Add ``--offline``."""
+    return click.option(
+        "--offline",
+        is_flag=True,
+        envvar="STEMSEP_OFFLINE",
+        help="Never use the network: say what is missing (also: STEMSEP_OFFLINE=1).",
+    )(command)
+
+
+def fetching_from(*, offline: bool, quiet: bool, accept_licence: bool = False) -> Fetching:
+    """Return how to fetch networks for a user at a command line."""
+    from stemsep.cli.progress import transfer_progress
+    from stemsep.weights.store import Fetching
+
+    def tell(line: str) -> None:
+        if not quiet or line.startswith("Warning"):
+            click.echo(line, err=True)
+
+    return Fetching(
+        offline=offline,
+        accept_licence=accept_licence,
+        tell=tell,
+        progress=lambda name: transfer_progress(name, show=not quiet),
+    )
 
 
 def debugging() -> bool:

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stemsep.cli.interrupt import interrupt_between_blocks
-from stemsep.cli.options import debug_option, debugging, device_options, one_line, usage_errors
+from stemsep.cli.options import (
+    debug_option,
+    debugging,
+    device_options,
+    fetching_from,
+    offline_option,
+    one_line,
+    usage_errors,
+)
 from stemsep.cli.progress import song_progress
 from stemsep.errors import ParameterError
 
@@ -54,11 +62,14 @@ class _LiteralNames(click.Command):
 )
 @click.option(
     "--stems",
-    metavar="2|4|NAME,...",
+    metavar="2|4|5|NAME,...",
     help="2: vocals and accompaniment; or names, such as vocals,drums (default: all).",
 )
 @click.option(
-    "--model", default="default", show_default=True, help="Name or .safetensors file of a network."
+    "--model",
+    default="default",
+    show_default=True,
+    help="Name of a network (see: stemsep models list), its .safetensors file, or its address.",
 )
 @click.option("--format", type=click.Choice(["wav", "flac"]), help="Of the stems (default: wav).")
 @click.option(
@@ -85,6 +96,7 @@ class _LiteralNames(click.Command):
     type=click.Choice(["zeros", "average"]),
     help="With --exact: what is kept above 11 kHz, nothing or as much as below (default: zeros).",
 )
+@offline_option
 @device_options
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @click.option("-v", "--verbose", is_flag=True, help="Name each file that is written.")
@@ -130,16 +142,20 @@ def _separator(options: dict[str, Any]) -> Separator | ExactSeparator:
     from stemsep.separation.exact import ExactConfig, ExactSeparator
     from stemsep.weights.catalog import find_checkpoint
     from stemsep.weights.checkpoint import load_network
+    from stemsep.weights.published import published_name
 
-    model, device, precision = options["model"], options["device"], options["precision"]
-    if not options["exact"]:
-        if options["mask_extension"]:
-            raise ParameterError("--mask-extension goes with --exact")
-        return Separator.from_pretrained(model, device=device, precision=precision)
-    if precision == "bf16":
+    exact, device, precision = options["exact"], options["device"], options["precision"]
+    if options["mask_extension"] and not exact:
+        raise ParameterError("--mask-extension goes with --exact")
+    if exact and precision == "bf16":
         raise ParameterError("--exact computes in fp32: leave --precision out")
-    config = ExactConfig(mask_extension=options["mask_extension"] or "zeros")
-    return ExactSeparator(load_network(find_checkpoint(model)), config, device=device)
+    fetching = fetching_from(offline=options["offline"], quiet=options["quiet"])
+    model = published_name(options["model"], options["stems"])
+    network = load_network(find_checkpoint(model, fetching=fetching))
+    if exact:
+        config = ExactConfig(mask_extension=options["mask_extension"] or "zeros")
+        return ExactSeparator(network, config, device=device)
+    return Separator(network, device=device, precision=precision)
 
 
 def _separate(

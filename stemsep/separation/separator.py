@@ -41,6 +41,7 @@ from stemsep.separation.outputs import OutputConfig
 from stemsep.separation.residue import OUTPUT_SAMPLES, share_residue
 from stemsep.weights.catalog import find_checkpoint
 from stemsep.weights.checkpoint import load_network
+from stemsep.weights.store import Fetching
 
 __all__ = ["Progress", "Separator"]
 
@@ -97,19 +98,21 @@ class Separator:
         precision: str = "auto",
         chunks: ChunkConfig | None = None,
     ) -> Separator:
-        """Return a separator with a shipped network, or one from a checkpoint file.
+        """Return a separator with a shipped or published network, or one from a checkpoint file.
 
         Args:
-            name_or_path: such as ``"default"``, or the path of a ``.safetensors`` checkpoint.
+            name_or_path: such as ``"default"``, the path of a ``.safetensors`` checkpoint, or a
+                published name or an address, whose network is fetched if it is not in the store.
             device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
             precision: ``"auto"``, ``"fp32"`` or ``"bf16"``.
             chunks: sizes of the chunks that songs are cut into.
 
         Raises:
             WeightsError: no such model, or a damaged one.
+            DownloadError: it cannot be fetched.
             ParameterError: no such device or precision.
         """
-        network = load_network(find_checkpoint(name_or_path))
+        network = load_network(find_checkpoint(name_or_path, fetching=Fetching()))
         return cls(network, device=device, precision=precision, chunks=chunks)
 
     @property

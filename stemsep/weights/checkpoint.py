@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,9 +36,12 @@ __all__ = [
     "FORMAT_VERSION",
     "IMAGE_KIND",
     "Card",
+    "copy_checkpoint",
+    "kind_of",
     "load_image_network",
     "load_network",
     "network_kind",
+    "read_any_card",
     "read_card",
     "read_image_card",
     "save_network",
@@ -71,6 +74,8 @@ class Card:
         recipe: the resolved recipe, as nested dictionaries.
         scores: one entry a measurement: ``measure``, ``data``, ``command`` and values per stem.
         description: one line for lists.
+        sources: of a network that somebody else published, one entry a file: ``url`` or ``file``,
+            ``sha256`` and whether it is the ``published`` one.
     """
 
     license: str = "not stated"
@@ -79,6 +84,7 @@ class Card:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     scores: tuple[Mapping[str, Any], ...] = ()
     description: str = ""
+    sources: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def recipe_hash(self) -> str:
@@ -116,12 +122,32 @@ def save_network(
     header = {
         "format": "stemsep",
         "format_version": str(FORMAT_VERSION),
-        "kind": next((kind for kind, cls in KINDS.items() if isinstance(config, cls)), IMAGE_KIND),
+        "kind": kind_of(config),
         "network": json.dumps(asdict(config)),
         "card": json.dumps(asdict(card)),
     }
     with partial_file(path) as temporary:
         # `save_file` would put a file of its own in place, readable by its owner alone.
+        temporary.write_bytes(save(tensors, metadata=header))
+
+
+def copy_checkpoint(source: Path, path: Path, *, sources: Sequence[Mapping[str, Any]]) -> None:
+    """Write a checkpoint's twin, atomically, whose card says where it came from.
+
+    Args:
+        source: the checkpoint.
+        path: ends in ``.safetensors``.
+        sources: see `Card`.
+
+    Raises:
+        WeightsError: no checkpoint, or a damaged one.
+    """
+    header = _read_header(source)
+    card = _parsed(source, header["card"], _card)
+    header["card"] = json.dumps(asdict(replace(card, sources=tuple(sources))))
+    with _opened(source) as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    with partial_file(path) as temporary:
         temporary.write_bytes(save(tensors, metadata=header))
 
 
@@ -176,6 +202,15 @@ def read_image_card(path: Path) -> tuple[ImageNetworkConfig, Card]:
     return config, _parsed(path, header["card"], _card)
 
 
+def read_any_card(path: Path) -> tuple[SeparationConfig | ImageNetworkConfig, Card]:
+    """Return the configuration and the card of a network of any kind, as `read_card`.
+
+    Raises:
+        WeightsError: as `load_network`.
+    """
+    return read_image_card(path) if network_kind(path) == IMAGE_KIND else read_card(path)
+
+
 def network_kind(path: Path) -> str:
     """Return what kind of network a checkpoint holds: a key of `KINDS`, or `IMAGE_KIND`.
 
@@ -183,6 +218,11 @@ def network_kind(path: Path) -> str:
         WeightsError: no such file, not a checkpoint, or another format version.
     """
     return _read_header(path)["kind"]
+
+
+def kind_of(config: SeparationConfig | ImageNetworkConfig) -> str:
+    """Return what the header calls a network with that configuration."""
+    return next((kind for kind, cls in KINDS.items() if isinstance(config, cls)), IMAGE_KIND)
 
 
 def _filled(network: Network, path: Path) -> Network:
@@ -250,4 +290,5 @@ def _image_config(stored: dict[str, Any]) -> ImageNetworkConfig:
 
 
 def _card(stored: dict[str, Any]) -> Card:
-    return Card(**{**stored, "scores": tuple(stored.get("scores", ()))})
+    lists = {name: tuple(stored.get(name, ())) for name in ("scores", "sources")}
+    return Card(**{**stored, **lists})

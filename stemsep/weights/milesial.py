@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -19,6 +18,7 @@ from torch import Tensor
 from stemsep.audio.atomic import partial_file
 from stemsep.errors import ParameterError, WeightsError
 from stemsep.models import ImageNetworkConfig, UNet, UNetConfig
+from stemsep.weights.state_dict import read_state_dict
 
 __all__ = ["DEFAULT_SCALE", "from_state_dict", "load_milesial", "save_milesial", "to_state_dict"]
 
@@ -39,13 +39,7 @@ def load_milesial(path: Path, *, scale: float = DEFAULT_SCALE) -> tuple[UNet, Im
         WeightsError: no such file, not a state dict of that program, or values that are not finite.
     """
     try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise WeightsError(f"no checkpoint '{path}'") from error
-    except (OSError, RuntimeError, ValueError, EOFError, LookupError, UnpicklingError) as error:
-        raise WeightsError(f"'{path}' is not a state dict that torch can read safely") from error
-    try:
-        return from_state_dict(stored, scale=scale)
+        return from_state_dict(read_state_dict(path), scale=scale)
     except WeightsError as error:
         raise WeightsError(f"'{path}': {error}") from error
 

@@ -12,6 +12,7 @@ def shipped(tmp_path, monkeypatch):
     for name in ("fast.safetensors", "default.safetensors", "README.md"):
         (folder / name).touch()
     monkeypatch.setattr(catalog, "shipped_folder", lambda kind: tmp_path / kind)
+    monkeypatch.setenv("STEMSEP_CACHE", str(tmp_path / "cache"))
     return folder
 
 
@@ -31,12 +32,12 @@ def test_a_path_is_taken_as_it_is(shipped, tmp_path):
 
 @pytest.mark.parametrize("name", ["slow", "."])
 def test_an_unknown_name_or_a_folder_lists_the_names(shipped, name):
-    with pytest.raises(WeightsError, match=r"no model.*one of: default, fast$"):
+    with pytest.raises(WeightsError, match=r"no model.*one of: default, fast, spleeter:2stems, "):
         find_checkpoint(name)
 
 
-def test_without_shipped_checkpoints_the_message_says_none(tmp_path, monkeypatch):
+def test_without_shipped_checkpoints_the_message_says_what_can_be_had(tmp_path, monkeypatch):
     monkeypatch.setattr(catalog, "shipped_folder", lambda _: tmp_path / "nowhere")
     assert shipped_checkpoints() == {}
-    with pytest.raises(WeightsError, match=r"one of: none$"):
+    with pytest.raises(WeightsError, match=r"one of: spleeter:2stems, "):
         find_checkpoint("default")

@@ -1,0 +1,153 @@
+"""The networks of others that can be had by name: where they lie, and under what terms.
+
+Names are ``family:model``; a family alone stands for one of its models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stemsep.models import SPLEETER_MODELS, ImageNetworkConfig, SeparationConfig, UNetConfig
+
+__all__ = [
+    "FAMILIES",
+    "PUBLISHED",
+    "PublishedFile",
+    "PublishedModel",
+    "published_like",
+    "published_name",
+]
+
+SPLEETER = "https://github.com/deezer/spleeter/releases/download/v1.4.0"
+MILESIAL = "https://github.com/milesial/Pytorch-UNet/releases/download/v3.0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedFile:
+    """A file to fetch.
+
+    Args:
+        url: its address.
+        sha256: its digest or the first digits of it; empty where it is not known.
+        megabytes: its size, about.
+    """
+
+    url: str
+    sha256: str
+    megabytes: float
+
+    @property
+    def name(self) -> str:
+        """Its own name."""
+        return self.url.rpartition("/")[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedModel:
+    """A network that somebody published.
+
+    Args:
+        name: what users type.
+        files: what it is made from.
+        config: of the network.
+        license: its terms, as stated by those who published it.
+        training_data: what it learned from, as far as they say.
+        description: one line for lists.
+        scores: published ones, as in `stemsep.weights.checkpoint.Card`.
+        accept_licence: whether its terms have to be accepted before it is fetched.
+    """
+
+    name: str
+    files: tuple[PublishedFile, ...]
+    config: SeparationConfig | ImageNetworkConfig
+    license: str
+    training_data: str
+    description: str
+    scores: tuple[Mapping[str, Any], ...] = ()
+    accept_licence: bool = False
+
+    @property
+    def megabytes(self) -> float:
+        """Size of all its files, about."""
+        return sum(file.megabytes for file in self.files)
+
+
+def _spleeter(
+    model: str, sha256: str, megabytes: float, scores: tuple[Mapping[str, Any], ...] = ()
+) -> PublishedModel:
+    config = SPLEETER_MODELS[model]
+    file = PublishedFile(url=f"{SPLEETER}/{model}.tar.gz", sha256=sha256, megabytes=megabytes)
+    return PublishedModel(
+        name=f"spleeter:{model}",
+        files=(file,),
+        config=config,
+        license="MIT (Deezer SA.; that of the program, the release names none for the networks)",
+        training_data="a collection of Deezer's that is not public",
+        description=f"Spleeter's network of {len(config.stems)} stems (Hennequin et al. 2020)",
+        scores=scores,
+    )
+
+
+MUSDB = {"measure": "museval SDR, median of frames, then of tracks", "data": "MUSDB18 test"}
+
+MODELS = (
+    _spleeter("2stems", "f3a90b39dd2874269e8b05a48a86745df897b848c61f3958efc80a39152bd692", 73.1),
+    _spleeter(
+        "4stems",
+        "3adb4a50ad4eb18c7c4d65fcf4cf2367a07d48408a5eb7d03cd20067429dfaa8",
+        146,
+        scores=(
+            {**MUSDB, "vocals": 6.55, "drums": 5.93, "bass": 5.10, "other": 4.24, "mean": 5.46},
+            {
+                **MUSDB,
+                "with": "Wiener filter",
+                "vocals": 6.86,
+                "drums": 6.71,
+                "bass": 5.51,
+                "other": 4.55,
+                "mean": 5.91,
+            },
+        ),
+    ),
+    _spleeter("5stems", "25a1e87eb5f75cc72a4d2d5467a0a50ac75f05611f877c278793742513cc7218", 183),
+    PublishedModel(
+        name="milesial:carvana",
+        files=(
+            PublishedFile(
+                url=f"{MILESIAL}/unet_carvana_scale0.5_epoch2.pth", sha256="", megabytes=124
+            ),
+        ),
+        config=ImageNetworkConfig(
+            unet=UNetConfig(), mask_values=(0, 1), scale=0.5, normalise="none"
+        ),
+        license="GPL-3.0 (that of the program, the release names none for the network)",
+        training_data="Carvana Image Masking Challenge (Kaggle)",
+        description="milesial/Pytorch-UNet's network that finds cars, for pictures at half size",
+    ),
+)
+
+PUBLISHED: dict[str, PublishedModel] = {model.name: model for model in MODELS}
+"""All of them, by name."""
+
+FAMILIES = {"spleeter": "spleeter:4stems"}
+"""What a family's name alone stands for."""
+
+
+def published_name(name: str, stems: str | None = None) -> str:
+    """Return the full name of a model, of which a family's name and a number of stems will do.
+
+    Args:
+        name: what the user typed.
+        stems: what stems the user asks for; ``"5"`` of ``spleeter`` is ``spleeter:5stems``.
+    """
+    if name not in FAMILIES:
+        return name
+    counted = f"{name}:{stems}stems"
+    return counted if counted in PUBLISHED else FAMILIES[name]
+
+
+def published_like(config: SeparationConfig | ImageNetworkConfig) -> PublishedModel | None:
+    """Return the published model whose network has that configuration, if there is one."""
+    return next((model for model in PUBLISHED.values() if model.config == config), None)

@@ -1,0 +1,341 @@
+"""The user's own folder of networks: fetched from where they were published, or imported.
+
+``CACHE/models/FAMILY/MODEL.safetensors``, each with a record of where it comes from and under what
+terms. A file gets there complete and checked, or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import platformdirs
+
+from stemsep.audio.atomic import lock_file
+from stemsep.errors import DownloadError, ParameterError, WeightsError
+from stemsep.weights.checkpoint import Card, copy_checkpoint, read_any_card, save_network
+from stemsep.weights.digest import file_digest
+from stemsep.weights.download import Progress, download
+from stemsep.weights.foreign import read_foreign
+from stemsep.weights.published import PublishedFile, PublishedModel, published_like
+
+__all__ = [
+    "Fetching",
+    "cache_folder",
+    "fetch",
+    "fetch_address",
+    "import_file",
+    "published_card",
+    "remove",
+    "stored_models",
+    "stored_path",
+]
+
+SUFFIX = ".safetensors"
+NAME = re.compile(r"[A-Za-z0-9][\w.+-]*(:[A-Za-z0-9][\w.+-]*)?", re.ASCII)
+MOST_JSON_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fetching:
+    """How to fetch.
+
+    Args:
+        offline: do not use the network.
+        accept_licence: the user accepts the terms of networks that ask for it.
+        tell: called with lines for the user: terms and size, and warnings.
+        progress: gives a callback for a file's name, for the time of its download.
+    """
+
+    offline: bool = False
+    accept_licence: bool = False
+    tell: Callable[[str], None] = lambda _line: None
+    progress: Callable[[str], AbstractContextManager[Progress]] = lambda _name: nullcontext(
+        lambda _here, _total: None
+    )
+
+
+def cache_folder() -> Path:
+    """Return the folder for what can be fetched again: ``STEMSEP_CACHE``, or the platform's."""
+    chosen = os.environ.get("STEMSEP_CACHE")
+    return Path(chosen) if chosen else platformdirs.user_cache_path("stemsep", appauthor=False)
+
+
+def stored_models() -> dict[str, Path]:
+    """Return name -> file of the networks in the store."""
+    folder = cache_folder() / "models"
+    paths = sorted([*folder.glob(f"*{SUFFIX}"), *folder.glob(f"*/*{SUFFIX}")])
+    return {_relative_name(path.relative_to(folder)): path for path in paths}
+
+
+def stored_path(name: str) -> Path:
+    """Return the file that a name has in the store, whether it is there or not.
+
+    Raises:
+        ParameterError: a name that no file could have everywhere.
+    """
+    if not NAME.fullmatch(name):
+        raise ParameterError(f"'{name}' cannot name a network: use letters, digits and ._+-")
+    return cache_folder() / "models" / (name.replace(":", "/") + SUFFIX)
+
+
+def fetch(model: PublishedModel, fetching: Fetching) -> Path:
+    """Return the file of a published network, which is fetched if it is not in the store.
+
+    With ``STEMSEP_MIRROR`` set, its files come from that address instead of their own.
+
+    Raises:
+        DownloadError: it cannot be fetched; the message says what to do by hand.
+        WeightsError: what was fetched is damaged, or its terms have not been accepted.
+    """
+    path = stored_path(model.name)
+    if path.exists():
+        return path
+    if model.accept_licence and not fetching.accept_licence:
+        raise WeightsError(
+            f"'{model.name}' is under {model.license}: say that you accept that, once, by "
+            f"stemsep models download {model.name} --accept-licence"
+        )
+    if fetching.offline:
+        raise DownloadError(f"offline, and '{model.name}' is not here: {_by_hand(model)}")
+    with _alone(model.name, fetching):
+        if not path.exists():
+            try:
+                _fetch(model, path, fetching)
+            except DownloadError as error:
+                raise DownloadError(f"{error}; or {_by_hand(model)}") from error
+    return path
+
+
+def _fetch(model: PublishedModel, path: Path, fetching: Fetching) -> None:
+    folder = cache_folder() / "downloads" / model.name.replace(":", "-")
+    host = urlsplit(_addresses(model.files[0])[0]).netloc
+    fetching.tell(f"{model.name}: {model.megabytes:.0f} MB from {host}; terms: {model.license}")
+    sources = [_fetch_file(file, folder, fetching) for file in model.files]
+    foreign = read_foreign(folder / model.files[0].name)
+    if foreign.config != model.config:
+        raise WeightsError(f"{sources[0]['url']} holds another network than {model.name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_network(path, foreign.network.state_dict(), foreign.config, _card(model, sources))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fetch_file(file: PublishedFile, folder: Path, fetching: Fetching) -> dict[str, Any]:
+    """Fetch one file and return the record of where it came from."""
+    first: DownloadError | None = None
+    for url in _addresses(file):
+        try:
+            digest = file.sha256
+            if url != file.url:
+                digest = _mirrored_digest(url, file, folder, fetching)
+            with fetching.progress(file.name) as progress:
+                path = download(
+                    url,
+                    folder / file.name,
+                    sha256=digest or None,
+                    progress=progress,
+                )
+        except DownloadError as error:
+            first = first or error
+            continue
+        found = file_digest(path)
+        return {
+            "url": url,
+            "sha256": found,
+            "bytes": path.stat().st_size,
+            "published": found.startswith(file.sha256) if file.sha256 else url == file.url,
+        }
+    raise first or DownloadError(f"no address of '{file.name}'")
+
+
+def _addresses(file: PublishedFile) -> list[str]:
+    """Return where to look for a file: its own address, or the mirror's two layouts."""
+    mirror = os.environ.get("STEMSEP_MIRROR", "").rstrip("/")
+    if not mirror:
+        return [file.url]
+    return [mirror + urlsplit(file.url).path, f"{mirror}/{file.name}"]
+
+
+def _mirrored_digest(url: str, file: PublishedFile, folder: Path, fetching: Fetching) -> str:
+    """Return the digest that a mirror's ``checksum.json`` names for a file, or the published one.
+
+    The user chose the mirror: it may have networks of its own under the same names, but not
+    unnoticed.
+    """
+    listing = folder / "checksum.json"
+    listing.unlink(missing_ok=True)
+    try:
+        download(url.rpartition("/")[0] + "/checksum.json", listing)
+        if listing.stat().st_size > MOST_JSON_BYTES:
+            return file.sha256
+        named = json.loads(listing.read_text("utf-8"))[file.name.partition(".")[0]]
+    except (DownloadError, ValueError, KeyError, TypeError):
+        return file.sha256
+    finally:
+        listing.unlink(missing_ok=True)
+    if not isinstance(named, str) or not re.fullmatch("[0-9a-f]{64}", named):
+        return file.sha256
+    if not named.startswith(file.sha256):
+        fetching.tell(f"Warning: {url} is, by its mirror's checksum.json, not the published file")
+    return named
+
+
+def fetch_address(
+    url: str, fetching: Fetching, *, name: str | None = None, sha256: str | None = None
+) -> Path:
+    """Return the file of a network at any address, which is fetched if it is not in the store.
+
+    Args:
+        url: of anything that `import_file` takes.
+        fetching: how.
+        name: in the store; by default the address's last part without its ending.
+        sha256: digest that the file must have.
+
+    Raises:
+        DownloadError: it cannot be fetched.
+        WeightsError: it is no network, or the store has another one of that name.
+        ParameterError: no address, or a name that cannot be one.
+    """
+    file = urlsplit(url).path.rpartition("/")[2]
+    name = name or re.sub(r"(\.tar)?\.\w+$", "", file)
+    path = stored_path(name)
+    with _alone(name, fetching):
+        if path.exists():
+            if url in [source.get("url") for source in read_any_card(path)[1].sources]:
+                return path
+            raise WeightsError(f"the store has another '{name}': choose another --name")
+        folder = cache_folder() / "downloads" / name.replace(":", "-")
+        if fetching.offline:
+            raise DownloadError(f"offline, and '{name}' is not here: it comes from {url}")
+        fetching.tell(f"{name}: from {urlsplit(url).netloc}; terms: not known to stemsep")
+        with fetching.progress(file) as progress:
+            fetched = download(url, folder / file, sha256=sha256, progress=progress)
+        import_file(fetched, name=name, source={"url": url})
+        shutil.rmtree(folder, ignore_errors=True)
+    return path
+
+
+def import_file(
+    path: Path,
+    *,
+    name: str | None = None,
+    output: Path | None = None,
+    overwrite: bool = False,
+    source: Mapping[str, Any] | None = None,
+) -> tuple[str, Path]:
+    """Convert a network of another program, or take over a checkpoint of ours.
+
+    Args:
+        path: an archive or folder of Spleeter's, or a ``.safetensors`` checkpoint.
+        name: in the store; by default that of the published model of the same shape, or the
+            file's own.
+        output: a file to write instead.
+        overwrite: replace what is there.
+        source: what to record of where the file came from, besides its digest.
+
+    Returns:
+        The name, and the file that was written.
+
+    Raises:
+        WeightsError: not a network that can be read, or one of that name is there already.
+        ParameterError: a name that cannot be one.
+    """
+    own = path.suffix == SUFFIX and path.is_file()
+    foreign = None if own else read_foreign(path)
+    model = published_like(foreign.config) if foreign else None
+    name = name or (model.name if model else path.stem)
+    final = output or stored_path(name)
+    if final.exists() and not overwrite:
+        raise WeightsError(f"'{final}' is there already: use --overwrite, or another name")
+    digest = file_digest(path) if path.is_file() else ""
+    record = {**(source or {"file": path.name}), "sha256": digest}
+    final.parent.mkdir(parents=True, exist_ok=True)
+    if foreign:
+        known = model.files[0].sha256 if model else ""
+        published = bool(digest and known) and digest.startswith(known)
+        card = _card(model, [{**record, "published": published}])
+        save_network(final, foreign.network.state_dict(), foreign.config, card)
+    else:
+        copy_checkpoint(path, final, sources=[record])
+    return name, final
+
+
+def remove(name: str) -> Path:
+    """Remove a network from the store and return its file.
+
+    Raises:
+        WeightsError: there is none of that name.
+    """
+    path = stored_path(name)
+    if not path.exists():
+        names = ", ".join(stored_models()) or "none"
+        raise WeightsError(f"no network '{name}' in the store, which has: {names}")
+    path.unlink()
+    return path
+
+
+def published_card(
+    model: PublishedModel, sources: Sequence[Mapping[str, Any]] | None = None
+) -> Card:
+    """Return the record of a published network.
+
+    Args:
+        model: the network.
+        sources: where it came from; by default where it lies.
+    """
+    lies = [{"url": file.url, "sha256": file.sha256} for file in model.files]
+    return Card(
+        license=model.license,
+        training_data=model.training_data,
+        description=model.description,
+        scores=model.scores,
+        sources=tuple(lies if sources is None else sources),
+    )
+
+
+def _card(model: PublishedModel | None, sources: list[dict[str, Any]]) -> Card:
+    """Return the record of a network that came from those sources, which may be others."""
+    if model and all(source["published"] for source in sources):
+        return published_card(model, sources)
+    description = f"in the place of {model.name}, from another file" if model else ""
+    return Card(description=description, sources=tuple(sources))
+
+
+def _by_hand(model: PublishedModel) -> str:
+    """Return what to do where a network cannot be fetched."""
+    addresses = " and ".join(file.url for file in model.files)
+    names = " ".join(file.name for file in model.files)
+    return f"bring {addresses} here by other means and run stemsep models import {names}"
+
+
+def _relative_name(path: Path) -> str:
+    return path.with_suffix("").as_posix().replace("/", ":")
+
+
+@contextmanager
+def _alone(name: str, fetching: Fetching) -> Iterator[None]:
+    """Keep other processes from fetching the same network at the same time."""
+    path = cache_folder() / "locks" / name.replace(":", "-")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("wb")
+    except OSError as error:
+        raise DownloadError(
+            f"cannot write to '{cache_folder()}': {error.strerror or error}; let the environment "
+            "variable STEMSEP_CACHE name another folder"
+        ) from error
+    with file:
+        try:
+            lock_file(file.fileno())
+        except OSError:
+            fetching.tell(f"another process is fetching '{name}': waiting for it")
+            lock_file(file.fileno(), wait=True)
+        yield

@@ -1,0 +1,67 @@
+"""Archives as Spleeter's releases have them, of networks small enough for tests."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stemsep.models import SPLEETER_MODELS, Spleeter, spleeter
+from stemsep.weights.spleeter import _names
+from tests.weights.bundles import write_bundle
+
+
+def small_widths(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make Spleeter's networks, and those that are read, a hundredth of their size."""
+    monkeypatch.setattr(spleeter, "WIDTHS", (2, 2, 2, 4, 4, 4))
+
+
+def network(model: str, seed: int = 0) -> Spleeter:
+    """Return a network with random weights and statistics."""
+    torch.manual_seed(seed)
+    made = Spleeter(SPLEETER_MODELS[model]).eval()
+    with torch.no_grad():
+        for name, tensor in made.state_dict().items():
+            if tensor.is_floating_point():
+                tensor.uniform_(0.5, 1.5) if "var" in name else tensor.uniform_(-0.5, 0.5)
+    return made
+
+
+def write_spleeter(folder: Path, made: Spleeter) -> None:
+    """Write a network as TensorFlow keeps it, into ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = made.state_dict()
+    variables = {
+        theirs: np.ascontiguousarray(state[ours].numpy().T)
+        for theirs, ours in _names(len(made.config.stems))
+    }
+    write_bundle(folder / "model", {**variables, "global_step": np.array(0, "<i8")})
+
+
+def member(name: str, content: bytes = b"", **fields: object) -> tuple[tarfile.TarInfo, bytes]:
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    for field, value in fields.items():
+        setattr(info, field, value)
+    return info, content
+
+
+def tar_gz(members: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for info, content in members:
+            tar.addfile(info, io.BytesIO(content))
+    return gzip.compress(out.getvalue(), 1, mtime=0)
+
+
+def spleeter_archive(folder: Path, model: str, seed: int = 0) -> bytes:
+    """Return a flat archive, with the leftovers that the published ones have."""
+    write_spleeter(folder / model, network(model, seed))
+    files = [member(f"./{path.name}", path.read_bytes()) for path in (folder / model).iterdir()]
+    leftovers = [member("._checkpoint", b"macOS"), member("./model.meta", b"a graph")]
+    return tar_gz([*leftovers, *files])
