@@ -14,6 +14,7 @@ from stemsep.cli.progress import track_progress
 from stemsep.errors import require
 
 if TYPE_CHECKING:
+    from stemsep.evaluation.request import Request
     from stemsep.evaluation.run import Plan, TrackOutcome
 
 __all__ = ["command"]
@@ -29,12 +30,16 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
     type=click.Choice(["test", "train", "valid"]),
     help="Part of MUSDB18; train is without valid (default: test).",
 )
-@click.option("--references", type=FOLDER, help="Folder with a folder of true stems per track.")
+@click.option(
+    "--references",
+    type=FOLDER,
+    help="Folder with a folder of true stems per track; or of true masks of pictures.",
+)
 @click.option(
     "--estimates",
     type=FOLDER,
     multiple=True,
-    help="Folder with a folder of separated stems per track; several are compared.",
+    help="Folder with a folder of separated stems per track (or of masks); several are compared.",
 )
 @click.option(
     "--model",
@@ -83,7 +88,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @debug_option
 def command(**options: Any) -> int:
-    """Score separated stems, or networks, against the true stems.
+    """Score separated stems, or networks, against the true stems; or masks of pictures.
 
     Scores are those of museval (BSSEval v4) and measures over whole tracks. Each track's go to
     OUTPUT/TRACK.json at once, and are taken up again by a later run if nothing has changed; a table
@@ -92,9 +97,13 @@ def command(**options: Any) -> int:
     \b
     Examples:
       stemsep evaluate --references truth/ --estimates separated/
+      stemsep evaluate --references masks/ --estimates predicted/
       stemsep evaluate --musdb MUSDB18 --model default --oracle irm1 --baseline quarter
     """
-    plan, title = _plan(options)
+    request = _request(options)
+    if request.of_pictures:
+        return _score_pictures(request, options)
+    plan, title = _plan(request, options)
     if options["plot"]:
         require("matplotlib", extra="plot")  # said before any work
     from stemsep.evaluation.publish import publish
@@ -112,13 +121,11 @@ def command(**options: Any) -> int:
     return 1 if failed else 0
 
 
-def _plan(options: dict[str, Any]) -> tuple[Plan, str]:
-    """Return what to do, and a line that says what it is."""
-    from stemsep.evaluation.request import Request, find_systems, find_tracks, title
-    from stemsep.evaluation.run import Plan
+def _request(options: dict[str, Any]) -> Request:
+    from stemsep.evaluation.request import Request
 
     with usage_errors():
-        request = Request(
+        return Request(
             musdb=options["musdb"],
             subset=options["subset"],
             references=options["references"],
@@ -129,6 +136,34 @@ def _plan(options: dict[str, Any]) -> tuple[Plan, str]:
             device=options["device"],
             precision=options["precision"],
         )
+
+
+def _score_pictures(request: Request, options: dict[str, Any]) -> int:
+    """Score folders of masks."""
+    from stemsep.evaluation.image_report import as_text, publish_images
+    from stemsep.evaluation.image_scores import score_images
+    from stemsep.evaluation.request import find_pictures
+
+    with usage_errors():
+        references, estimates = find_pictures(request)
+    evaluation = score_images(references, estimates)
+    for failure in evaluation.failures:
+        what = f"'{failure['track']}' ({failure['system']})"
+        click.echo(f"Error: {what}: {failure['error']}", err=True)
+    output: Path = options["output"]
+    document = publish_images(evaluation, references, estimates, output)
+    if options["as_json"]:
+        click.echo(json.dumps(document, indent=2))
+    if not options["quiet"]:
+        click.echo(f"{as_text(evaluation)}\n{output / 'report.html'}", err=True)
+    return 1 if evaluation.failures else 0
+
+
+def _plan(request: Request, options: dict[str, Any]) -> tuple[Plan, str]:
+    """Return what to do, and a line that says what it is."""
+    from stemsep.evaluation.request import find_systems, find_tracks, title
+    from stemsep.evaluation.run import Plan
+
     tracks = find_tracks(request)
     plan = Plan(
         tracks=tracks,

@@ -26,7 +26,7 @@ from stemsep.evaluation.tables import (
 from stemsep.evaluation.web_page import render
 from stemsep.plotting.scores import SYSTEM_COLOURS
 
-__all__ = ["collect", "write_report"]
+__all__ = ["best_of", "collect", "write_report"]
 
 
 def collect(
@@ -85,7 +85,7 @@ def write_report(
         overviews=[_overview(report, measure) for measure in COMPARED],
         tracks=_tracks(report),
         columns=columns,
-        best=lambda row: _best({label: v for label, v in row.items() if label in report.rivals}),
+        best=lambda row: best_of({label: v for label, v in row.items() if label in report.rivals}),
         headline=_headline(report),
         title=report.title,
         pictures=[(picture.path.read_bytes(), picture.caption) for picture in pictures],
@@ -133,7 +133,8 @@ def _overview(report: Report, measure: str) -> dict[str, Any]:
         stem: {system: of[stem] for system, of in scores.items() if stem in of} for stem in stems
     }
     finite = [v for row in rows.values() for v in row.values() if np.isfinite(v)]
-    return {"measure": measure, "rows": rows, "top": max([*finite, 1.0]), "low": min([*finite, 0])}
+    top, low = max([*finite, 1.0]), min([*finite, 0.0])
+    return {"measure": measure, "rows": rows, "top": top, "low": low, "digits": 2}
 
 
 def _tracks(report: Report) -> list[dict[str, Any]]:
@@ -160,7 +161,7 @@ def _excerpt_scores(report: Report, excerpt: Excerpt) -> dict[str, float]:
     return found
 
 
-def _best(row: Mapping[str, float]) -> str:
+def best_of(row: Mapping[str, float]) -> str:
     """Return which of several systems has the highest score of a row."""
     finite = {system: value for system, value in row.items() if np.isfinite(value)}
     return max(finite, key=finite.__getitem__) if len(finite) > 1 else ""

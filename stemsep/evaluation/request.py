@@ -8,9 +8,9 @@ from pathlib import Path
 
 from stemsep.errors import ParameterError
 from stemsep.evaluation.systems import Baseline, Estimates, Model, Oracle, System
-from stemsep.evaluation.tracks import Subset, TrackFiles, find_folders, find_musdb
+from stemsep.evaluation.tracks import Subset, TrackFiles, find_folders, find_musdb, holds_pictures
 
-__all__ = ["Request", "find_systems", "find_tracks", "title"]
+__all__ = ["Request", "find_pictures", "find_systems", "find_tracks", "title"]
 
 DEFAULT_MODEL = "default"
 
@@ -57,6 +57,11 @@ class Request:
             if len(set(given)) < len(given):
                 raise ParameterError(f"something is given twice: {', '.join(map(str, given))}")
 
+    @property
+    def of_pictures(self) -> bool:
+        """Whether the references are masks of pictures, and not sounds."""
+        return self.references is not None and holds_pictures(self.references)
+
 
 def find_tracks(request: Request) -> list[TrackFiles]:
     """Return the tracks that a request names.
@@ -91,6 +96,19 @@ def find_systems(request: Request) -> list[System]:
     systems += [Oracle(label=f"oracle {kind}", kind=kind) for kind in request.oracles]  # type: ignore[arg-type]
     systems += [Baseline(label=f"baseline {kind}", kind=kind) for kind in request.baselines]  # type: ignore[arg-type]
     return systems
+
+
+def find_pictures(request: Request) -> tuple[Path, dict[str, Path]]:
+    """Return the folder of true masks, and label -> folder of estimated ones.
+
+    Raises:
+        ParameterError: something else than folders of masks is to be scored.
+    """
+    systems = find_systems(request)
+    folders = {system.label: system.folder for system in systems if isinstance(system, Estimates)}
+    if len(folders) < len(systems) or request.references is None:
+        raise ParameterError("of pictures, folders of masks are scored: give --estimates alone")
+    return request.references, folders
 
 
 def title(request: Request, tracks: int) -> str:

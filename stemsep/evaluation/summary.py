@@ -25,6 +25,7 @@ __all__ = [
     "compare",
     "frame_median",
     "overall",
+    "paired_difference",
     "summarise",
     "track_values",
 ]
@@ -81,7 +82,7 @@ class Difference:
         second: label.
         stem: its name, or ``"mean"``: the mean over the stems of a track.
         measure: what is compared, of each track.
-        median_db: median over tracks of the second's score minus the first's.
+        median: median over tracks of the second's score minus the first's.
         second_better: on how many tracks.
         tracks: how many have both scores.
         p: two-sided p-value of Wilcoxon's signed-rank test; NaN for fewer than two tracks.
@@ -91,7 +92,7 @@ class Difference:
     second: str
     stem: str
     measure: str
-    median_db: float
+    median: float
     second_better: int
     tracks: int
     p: float
@@ -150,21 +151,42 @@ def compare(
     found = []
     for stem in stems:
         pairs = np.array([(a[stem], b[stem]) for a, b in values if stem in a and stem in b])
-        change = pairs[:, 1] - pairs[:, 0]
-        change = change[~np.isnan(change)]
+        systems = (both[0][0].system, both[0][1].system)
         found.append(
-            Difference(
-                first=both[0][0].system,
-                second=both[0][1].system,
-                stem=stem,
-                measure=measure,
-                median_db=frame_median(change),
-                second_better=int((change > 0).sum()),
-                tracks=len(change),
-                p=_signed_rank(change),
-            )
+            paired_difference(pairs[:, 0], pairs[:, 1], systems=systems, stem=stem, measure=measure)
         )
     return found
+
+
+def paired_difference(
+    first: NDArray[np.float64],
+    second: NDArray[np.float64],
+    *,
+    systems: tuple[str, str],
+    stem: str,
+    measure: str,
+) -> Difference:
+    """Return the test of two systems' scores on the same tracks; those that are NaN are left out.
+
+    Args:
+        first: ``(tracks,)``.
+        second: of the same tracks.
+        systems: their labels.
+        stem: what the scores are of.
+        measure: what the scores are.
+    """
+    change = second - first
+    change = change[~np.isnan(change)]
+    return Difference(
+        first=systems[0],
+        second=systems[1],
+        stem=stem,
+        measure=measure,
+        median=frame_median(change),
+        second_better=int((change > 0).sum()),
+        tracks=len(change),
+        p=_signed_rank(change),
+    )
 
 
 def _signed_rank(change: NDArray[np.float64]) -> float:

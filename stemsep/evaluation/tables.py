@@ -23,7 +23,7 @@ __all__ = [
     "as_markdown",
     "as_text",
     "columns",
-    "two_decimals",
+    "number",
     "write_tables",
     "write_text",
 ]
@@ -67,9 +67,9 @@ def columns(summary: StemSummary) -> dict[str, float]:
     }
 
 
-def two_decimals(value: float) -> str:
+def number(value: float, decimals: int = 2) -> str:
     """Return a value for people; a dash where there is none."""
-    return "–" if math.isnan(value) else f"{value:.2f}"
+    return "–" if math.isnan(value) else f"{value:.{decimals}f}"
 
 
 def as_document(report: Report) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def as_document(report: Report) -> dict[str, Any]:
         ],
         "failures": list(report.failures),
     }
-    plain: dict[str, Any] = _without_nan(document)
+    plain: dict[str, Any] = without_nan(document)
     return plain
 
 
@@ -113,10 +113,9 @@ def as_markdown(report: Report) -> str:
             parts.append("Vocals and accompaniment, scored as two targets:")
             parts.append(_table("target", summary.two_targets))
     if report.differences:
-        parts.append("## Differences\n\n" + _differences(report.differences))
+        parts.append("## Differences\n\n" + differences_table(report.differences, unit="dB"))
     if report.failures:
-        lines = [f"- {f['track']} ({f['system']}): {f['error']}" for f in report.failures]
-        parts.append("## Not scored\n\n" + "\n".join(lines))
+        parts.append("## Not scored\n\n" + failure_list(report.failures))
     return "\n\n".join(parts) + "\n"
 
 
@@ -127,7 +126,7 @@ def as_text(report: Report) -> str:
     for name, note in (("museval SDR", MEDIAN_NOTE), ("uSDR", "whole tracks, then their mean")):
         parts.append(f"{name}, dB ({note}):")
         for summary in report.summaries:
-            values = [f"{s} {two_decimals(columns(v)[name])}" for s, v in summary.stems.items()]
+            values = [f"{s} {number(columns(v)[name])}" for s, v in summary.stems.items()]
             parts.append(f"  {summary.system:{width}}  {'  '.join(values)}")
     return "\n".join(parts)
 
@@ -138,10 +137,17 @@ def write_tables(report: Report, folder: Path) -> None:
     Raises:
         OSError: the folder cannot be written, or the disk is full.
     """
-    document = json.dumps(as_document(report), indent=1, allow_nan=False, ensure_ascii=False)
-    write_text(folder / "summary.json", document + "\n")
-    write_text(folder / "summary.csv", _as_csv(report))
-    write_text(folder / "summary.md", as_markdown(report))
+    write_summary(folder, as_document(report), _csv_rows(report), as_markdown(report))
+
+
+def write_summary(
+    folder: Path, document: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], markdown: str
+) -> None:
+    """Write the three forms of a summary."""
+    text = json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False)
+    write_text(folder / "summary.json", text + "\n")
+    write_text(folder / "summary.csv", csv_text(rows))
+    write_text(folder / "summary.md", markdown)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -160,57 +166,86 @@ def _legend(report: Report) -> str:
 
 def _table(heading: str, rows: Mapping[str, StemSummary]) -> str:
     names = list(columns(next(iter(rows.values()))))
-    lines = [[heading, *names, "NaN frames"], ["---"] * (len(names) + 2)]
-    for stem, summary in rows.items():
-        values = [two_decimals(value) for value in columns(summary).values()]
-        lines.append([stem, *values, f"{summary.nan_frames} of {summary.frames}"])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _differences(differences: Sequence[Difference]) -> str:
-    lines = [
-        ["measure", "stem", "compared", "median difference, dB", "better on", "p (Wilcoxon)"],
-        ["---"] * 6,
+    cells = [
+        [
+            stem,
+            *[number(value) for value in columns(row).values()],
+            f"{row.nan_frames} of {row.frames}",
+        ]
+        for stem, row in rows.items()
     ]
-    lines += [
+    return markdown_table([heading, *names, "NaN frames"], cells)
+
+
+def differences_table(differences: Sequence[Difference], *, unit: str = "") -> str:
+    """Return a Markdown table of paired tests."""
+    unit = f", {unit}" if unit else ""
+    decimals = 2 if unit else 4
+    rows = [
         [
             d.measure,
             d.stem,
             f"{d.second} - {d.first}",
-            two_decimals(d.median_db),
+            number(d.median, decimals),
             f"{d.second_better} of {d.tracks}",
             "–" if math.isnan(d.p) else f"{d.p:.3g}",
         ]
         for d in differences
     ]
+    headings = [
+        "measure",
+        "of",
+        "compared",
+        f"median difference{unit}",
+        "better on",
+        "p (Wilcoxon)",
+    ]
+    return markdown_table(headings, rows)
+
+
+def failure_list(failures: Sequence[Mapping[str, str]]) -> str:
+    """Return a Markdown list of what could not be scored."""
+    return "\n".join(f"- {f['track']} ({f['system']}): {f['error']}" for f in failures)
+
+
+def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table of cells."""
+    lines = [headings, ["---"] * len(headings), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _as_csv(report: Report) -> str:
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows with the same keys as CSV with a heading; NaN is empty."""
     text = io.StringIO()
-    writer: Any = None
-    for summary in report.summaries:
-        for targets, stems in (("joint", summary.stems), ("two", summary.two_targets)):
-            for stem, scores in stems.items():
-                row = {
-                    "system": summary.system,
-                    "targets": targets,
-                    "stem": stem,
-                    **{k: "" if math.isnan(v) else v for k, v in columns(scores).items()},
-                    "NaN frames": scores.nan_frames,
-                    "frames": scores.frames,
-                    "tracks": scores.tracks,
-                }
-                if writer is None:
-                    writer = csv.DictWriter(text, list(row))
-                    writer.writeheader()
-                writer.writerow(row)
+    if rows:
+        writer = csv.DictWriter(text, list(rows[0]))
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({k: "" if v != v else v for k, v in row.items()})
     return text.getvalue()
 
 
-def _without_nan(value: Any) -> Any:
+def _csv_rows(report: Report) -> list[dict[str, Any]]:
+    return [
+        {
+            "system": summary.system,
+            "targets": targets,
+            "stem": stem,
+            **columns(scores),
+            "NaN frames": scores.nan_frames,
+            "frames": scores.frames,
+            "tracks": scores.tracks,
+        }
+        for summary in report.summaries
+        for targets, stems in (("joint", summary.stems), ("two", summary.two_targets))
+        for stem, scores in stems.items()
+    ]
+
+
+def without_nan(value: Any) -> Any:
+    """Return JSON's types with null for numbers that are not finite."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {key: _without_nan(item) for key, item in value.items()}
-    return [_without_nan(item) for item in value] if isinstance(value, list | tuple) else value
+        return {key: without_nan(item) for key, item in value.items()}
+    return [without_nan(item) for item in value] if isinstance(value, list | tuple) else value

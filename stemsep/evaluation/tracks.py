@@ -16,17 +16,21 @@ from stemsep.data.track import STEMS
 from stemsep.errors import DatasetError
 
 __all__ = [
+    "ACCOMPANIMENT",
     "CONTAINER",
     "MIXTURE",
+    "PICTURE_SUFFIXES",
     "Subset",
     "TrackFiles",
     "find_folders",
     "find_musdb",
+    "holds_pictures",
     "stem_files",
 ]
 
 MIXTURE, CONTAINER, ACCOMPANIMENT = "mixture", "container", "accompaniment"
 STEM_FILE = ".stem.mp4"
+PICTURE_SUFFIXES = frozenset(".png .tif .tiff .bmp .gif .webp .jpg .jpeg .npy".split())
 Subset: TypeAlias = Literal["test", "train", "valid"]
 
 
@@ -103,6 +107,18 @@ def find_musdb(root: Path, subset: Subset) -> list[TrackFiles]:
     if not wanted:
         raise DatasetError(f"no {subset} tracks in '{folder}': neither {STEM_FILE} nor folders")
     return wanted
+
+
+def holds_pictures(folder: Path) -> bool:
+    """Return whether there are pictures in a folder, and neither sounds nor folders of sounds."""
+    if not folder.is_dir():
+        return False
+    entries = list(folder.iterdir())
+    if any(path.suffix.lower() in SOUND_SUFFIXES for path in entries):
+        return False
+    if any(path.is_dir() and stem_files(path) for path in entries):
+        return False
+    return any(path.suffix.lower() in PICTURE_SUFFIXES for path in entries)
 
 
 def stem_files(folder: Path) -> dict[str, Path]:

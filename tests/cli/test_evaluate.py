@@ -267,7 +267,7 @@ def test_two_systems_are_compared_track_by_track(tmp_path):
     assert [d["stem"] for d in found] == [*STEMS, "mean"]
     for d in found:
         assert (d["first"], d["second"]) == ("estimates", "better")
-        assert d["median_db"] == pytest.approx(4, abs=0.3)
+        assert d["median"] == pytest.approx(4, abs=0.3)
         assert (d["second_better"], d["tracks"]) == (6, 6)
         assert d["p"] == pytest.approx(2 / 2**6)  # the smallest that 6 tracks can give
     assert (out / "better" / "Track 0.json").exists()

@@ -64,10 +64,10 @@ def test_two_systems_are_compared_on_the_tracks_of_both():
     second = [record(str(i), [[i + c], [0]], system="new") for i, c in enumerate(change)]
     vocals, drums, _ = compare(first, [*second, record("x", [[0], [0]])][::-1], measure="SDR")
     assert (vocals.first, vocals.stem, vocals.tracks) == ("ours", "vocals", 9)
-    assert vocals.median_db == pytest.approx(np.median(change))
+    assert vocals.median == pytest.approx(np.median(change))
     assert vocals.second_better == (change > 0).sum()
     assert vocals.p == pytest.approx(stats.wilcoxon(change).pvalue)
-    assert (drums.median_db, drums.p) == (0, 1)
+    assert (drums.median, drums.p) == (0, 1)
 
 
 def test_systems_without_a_track_in_common_are_not_compared():
