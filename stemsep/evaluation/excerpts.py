@@ -70,21 +70,32 @@ def extremes(records: Sequence[TrackRecord]) -> list[Pick]:
 
 
 def make_excerpts(
-    picks: Sequence[Pick], tracks: Sequence[TrackFiles], systems: Sequence[System]
+    picks: Sequence[Pick],
+    tracks: Sequence[TrackFiles],
+    systems: Sequence[System],
+    sounds: Mapping[str, tuple[LoadedTrack, Mapping[str, Stems]]],
 ) -> Iterator[Excerpt]:
     """Yield the sounds of picks, track by track: mixture, truth, and each system's estimate.
+
+    Args:
+        picks: what to cut.
+        tracks: where the true stems are.
+        systems: what was scored.
+        sounds: track -> its sound and all systems' estimates, of those that are in memory.
 
     Raises:
         StemsepError: a file that was there when it was scored is not any more.
     """
     files = {track.name: track for track in tracks}
     for name, of_track in groupby(sorted(picks, key=_by_track), key=_by_track):
-        loaded = load_track(files[name], mixture=True)
-        read = {
-            s.label: estimate(s, files[name], loaded) for s in systems if isinstance(s, Estimates)
-        }
+        if name in sounds:
+            loaded, ready = sounds[name]
+        else:
+            loaded = load_track(files[name], mixture=True)
+            separated = [s for s in systems if isinstance(s, Estimates)]
+            ready = {s.label: estimate(s, files[name], loaded) for s in separated}
         for pick in of_track:
-            yield _excerpt(pick, loaded, files[name], systems, read)
+            yield _excerpt(pick, loaded, files[name], systems, ready)
 
 
 def _by_track(pick: Pick) -> str:
@@ -96,7 +107,7 @@ def _excerpt(
     track: LoadedTrack,
     files: TrackFiles,
     systems: Sequence[System],
-    read: Mapping[str, Stems],
+    ready: Mapping[str, Stems],
 ) -> Excerpt:
     rate = track.references.sample_rate
     start = max(0, round((pick.seconds - MARGIN_SECONDS) * rate))
@@ -109,8 +120,8 @@ def _excerpt(
         "truth": part.references.whole(pick.stem)[:, kept],
     }
     for system in systems:
-        if system.label in read:
-            stems = read[system.label].fitted(track.references).cut(start, stop)
+        if system.label in ready:
+            stems = ready[system.label].fitted(track.references).cut(start, stop)
             found, span = stems, slice(None)
         else:
             found, span = estimate(system, files, part), kept

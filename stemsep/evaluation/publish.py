@@ -38,13 +38,14 @@ def publish(
         plot = len(plan.tracks) > 1 and find_spec("matplotlib") is not None
     pictures = draw_pictures(report, plan.tracks, plan.output / "pictures") if plot else ()
     picks = extremes(next(iter(report.records.values()), ()))
+    sounds = {o.track: o.loaded for o in outcomes if o.loaded}
     scored = [system for system in plan.systems if system.label in report.records]
     write_report(
         report,
         plan.output / "report.html",
         pictures=list(pictures),
         excerpts=sorted(
-            make_excerpts(picks, plan.tracks, scored), key=lambda e: picks.index(e.pick)
+            make_excerpts(picks, plan.tracks, scored, sounds), key=lambda e: picks.index(e.pick)
         ),
     )
     return report

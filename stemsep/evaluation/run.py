@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from stemsep.evaluation.digests import file_digests
 from stemsep.evaluation.engines import Engine, engine_named
 from stemsep.evaluation.loading import LoadedTrack, load_track
 from stemsep.evaluation.records import TrackRecord, read_record, write_record
+from stemsep.evaluation.stems import Stems
 from stemsep.evaluation.systems import Estimates, System, estimate, identity
 from stemsep.evaluation.track_scores import score_track
 from stemsep.evaluation.tracks import MIXTURE, TrackFiles
@@ -71,12 +72,15 @@ class TrackOutcome:
         records: of each system that could be scored.
         reused: labels of systems whose scores were there already.
         failures: of the others.
+        loaded: the sound of the only track of a run, and of its estimates, if it was just scored:
+            reading it again for the report would take a good part of the time.
     """
 
     track: str
     records: Sequence[TrackRecord]
     reused: Sequence[str]
     failures: Sequence[Failure]
+    loaded: tuple[LoadedTrack, Mapping[str, Stems]] | None = field(default=None, repr=False)
 
 
 Step: TypeAlias = Callable[[], None]
@@ -96,7 +100,7 @@ def run(plan: Plan, *, jobs: int = 1, step: Step | None = None) -> Iterator[Trac
     plan.output.mkdir(parents=True, exist_ok=True)
     for folder in {plan.record_file(s, t).parent for s in plan.systems for t in plan.tracks}:
         remove_leftovers(folder)
-    if jobs == 1:
+    if jobs == 1 or len(plan.tracks) == 1:
         engine = _engine(plan)
         for track in plan.tracks:
             yield _score(plan, track, engine, step)
@@ -132,6 +136,7 @@ def _score(plan: Plan, track: TrackFiles, engine: Engine, step: Step | None) -> 
             step()
 
     loaded: LoadedTrack | None = None
+    kept: dict[str, Stems] = {}
     records, reused, failures = [], [], []
     for system in plan.systems:
         try:
@@ -147,6 +152,8 @@ def _score(plan: Plan, track: TrackFiles, engine: Engine, step: Step | None) -> 
                     loaded = load_track(track, mixture=mixture)
                     progress()
                 estimates = estimate(system, track, loaded, progress=progress)
+                if len(plan.tracks) == 1:
+                    kept[system.label] = estimates
                 progress()
                 scores = score_track(
                     estimates=estimates,
@@ -164,7 +171,13 @@ def _score(plan: Plan, track: TrackFiles, engine: Engine, step: Step | None) -> 
             failures.append(
                 Failure(track=track.name, system=system.label, error=error, traceback=text)
             )
-    return TrackOutcome(track=track.name, records=records, reused=reused, failures=failures)
+    return TrackOutcome(
+        track=track.name,
+        records=records,
+        reused=reused,
+        failures=failures,
+        loaded=(loaded, kept) if loaded and len(kept) == len(plan.systems) else None,
+    )
 
 
 def _inputs(plan: Plan, system: System, track: TrackFiles) -> dict[str, Any]:
