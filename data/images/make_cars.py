@@ -90,7 +90,9 @@ def _background(random: np.random.Generator, full: int, horizon: float) -> Image
     for _ in range(int(random.integers(4, 9))):
         x, width = random.uniform(-0.1, 1) * full, random.uniform(0.15, 0.45) * full
         high = horizon - random.uniform(0.1, 0.4) * full
-        green = _hsv(random.uniform(0.22, 0.4), random.uniform(0.2, 0.5), random.uniform(0.3, 0.6))
+        green = _hsv(
+            random.uniform(0.22, 0.4), random.uniform(0.15, 0.4), random.uniform(0.35, 0.6)
+        )
         if kind == "hills":
             pen.ellipse((x - width, high, x + width, 2 * horizon - high), fill=green)
         elif kind == "trees":
@@ -111,7 +113,7 @@ def _house(
     box: tuple[float, float, float, float],
     full: int,
 ) -> None:
-    wall = _hsv(random.uniform(0, 0.15), random.uniform(0.05, 0.4), random.uniform(0.5, 0.85))
+    wall = _hsv(random.uniform(0, 0.15), random.uniform(0.05, 0.35), random.uniform(0.5, 0.8))
     pen.rectangle(box, fill=wall)
     step, pane = full / 12, full / 28
     for x in np.arange(box[0] + pane / 2, box[2] - pane, step):
@@ -144,12 +146,12 @@ def _car(
         return (x - r, y - r, x + r, y + r)
 
     _shadow(picture, disc((0.5, 0), 0.5), length)
-    hue, strong = random.random(), random.uniform(0.0, 0.9)
-    paint = _hsv(hue, strong, random.uniform(0.3, 0.95))
-    darker = tuple(int(0.75 * value) for value in paint)
+    paint = _paint(random)
+    darker, darkest = (tuple(int(part * value) for value in paint) for part in (0.78, 0.4))
     pen, stencil = ImageDraw.Draw(picture), ImageDraw.Draw(mask)
     for points, fill in ((body, paint), (_below(body, 0.17), darker)):
         pen.polygon(place(points), fill=fill)
+    pen.line(place([*body, body[0]]), fill=darkest, width=OVERSAMPLING + 1, joint="curve")
     stencil.polygon(place(body), fill=255)
     for pane in _windows(upper):
         pen.polygon(place(pane), fill=(45, 55, 68))
@@ -160,6 +162,13 @@ def _car(
         stencil.ellipse(disc(centre, radius), fill=255)
     pen.ellipse(disc((0.965, 0.19 * tall), 0.022), fill=(250, 245, 210))
     pen.ellipse(disc((0.025, 0.2 * tall), 0.018), fill=(200, 30, 30))
+
+
+def _paint(random: np.random.Generator) -> Colour:
+    """Return white for every sixth car, and a strong colour for the others."""
+    if random.random() < 1 / 6:
+        return _hsv(0.0, 0.0, random.uniform(0.92, 1.0))
+    return _hsv(random.random(), random.uniform(0.55, 0.95), random.uniform(0.5, 0.95))
 
 
 def _shadow(picture: Image.Image, box: tuple[float, float, float, float], length: float) -> None:

@@ -13,7 +13,17 @@ from stemsep.cli.options import one_line
 
 __all__ = ["cli", "main", "run"]
 
-COMMANDS = ("separate", "models", "doctor", "train", "evaluate", "synth")
+COMMANDS = (
+    "separate",
+    "models",
+    "doctor",
+    "train",
+    "evaluate",
+    "train-images",
+    "predict-images",
+    "augment-images",
+    "synth",
+)
 INTERRUPTED = 130
 
 
@@ -32,7 +42,8 @@ class LazyGroup(click.Group):
         """Return a command, or None if there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"stemsep.cli.{cmd_name}").command
+        module = f"stemsep.cli.{cmd_name.replace('-', '_')}"
+        command: click.Command = importlib.import_module(module).command
         return command
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from stemsep.weights.store import Fetching
 
 __all__ = [
+    "data_errors",
     "debug_option",
     "debugging",
     "device_options",
@@ -111,3 +112,16 @@ def usage_errors() -> Iterator[None]:
         yield
     except ParameterError as error:
         raise click.UsageError(str(error)) from error
+
+
+@contextmanager
+def data_errors() -> Iterator[None]:
+    """Turn what is wrong with options and data into exit status 2, a line for each problem."""
+    try:
+        yield
+    except StemsepError as error:
+        if debugging():
+            raise
+        for line in str(error).splitlines():
+            click.echo(f"Error: {line}", err=True)
+        raise click.exceptions.Exit(2) from error

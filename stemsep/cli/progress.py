@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import click
 
-__all__ = ["song_progress", "track_progress", "transfer_progress"]
+__all__ = ["count_progress", "song_progress", "track_progress", "transfer_progress"]
 
 LINE_SECONDS = 10.0
 """Seconds between plain lines."""
@@ -25,6 +25,33 @@ def song_progress(name: str, *, show: bool) -> Iterator[Callable[[float, float |
             yield update
     else:
         yield _lines(name)
+
+
+@contextmanager
+def count_progress(name: str) -> Iterator[Callable[[int, int], None]]:
+    """Give a callback that shows how many of some things are done."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.markup import escape
+        from rich.progress import Progress
+
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task(escape(name), total=None)
+            yield lambda done, total: progress.update(task, completed=done, total=total)
+    else:
+        yield _count_lines(name)
+
+
+def _count_lines(name: str) -> Callable[[int, int], None]:
+    last = time.monotonic()
+
+    def update(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= LINE_SECONDS:
+            last = time.monotonic()
+            click.echo(f"{name}: {done} of {total}", err=True)
+
+    return update
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stemsep.data.images import Mask, Palette
-from stemsep.errors import DatasetError
+from stemsep.errors import DatasetError, ParameterError
 
 __all__ = [
     "MAX_CLASSES",
@@ -25,6 +25,7 @@ __all__ = [
     "mask_image",
     "nearest_classes",
     "noise_in",
+    "parse_mask_values",
     "values_of",
 ]
 
@@ -38,6 +39,23 @@ RARE = 0.01
 
 RARE_VALUES = 6
 """This many rare values in one mask, and more than half of all, are noise: nobody draws that."""
+
+
+def parse_mask_values(text: str) -> tuple[int, ...]:
+    """Return the grey values of a list such as ``0,255``; none of an empty one.
+
+    Raises:
+        ParameterError: not two or more different numbers from 0 to 65535.
+    """
+    if not text:
+        return ()
+    try:
+        values = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        values = ()
+    if len(set(values)) < 2 or not 0 <= min(values) <= max(values) <= np.iinfo(np.uint16).max:
+        raise ParameterError(f"mask values '{text}': give two or more numbers, such as 0,255")
+    return tuple(sorted(set(values)))
 
 
 def values_of(mask: Mask) -> dict[MaskValue, int]:

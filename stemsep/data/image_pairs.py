@@ -84,6 +84,7 @@ def read_image_set(
     folder: Path,
     *,
     mask_values: Sequence[MaskValue] = (),
+    like: ImageSet | None = None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> ImageSet:
     """Return the checked pairs of a folder.
@@ -92,6 +93,7 @@ def read_image_set(
         folder: holds ``imgs`` and ``masks``.
         mask_values: what the masks are known to hold; each pixel takes the nearest of them. Empty:
             found by reading all masks.
+        like: a set whose table of values these masks have to fit.
         progress: called with the pairs done and their number.
 
     Raises:
@@ -105,6 +107,8 @@ def read_image_set(
     total: Counter[MaskValue] = Counter()
     for item in found:
         total.update(item.values or {})
+    if like is not None:
+        return _fitted(pairs, found, like)
     table = tuple(sorted(mask_values or total, key=_order))
     if any(isinstance(value, tuple) for value in table):
         # Masks without colours in a set that has some: black, say, is the colour (0, 0, 0).
@@ -126,6 +130,21 @@ def read_image_set(
         sizes=tuple(item.size for item in found),
         shares=tuple(total[value] / pixels for value in table),
     )
+
+
+def _fitted(pairs: Sequence[Pair], found: Sequence[_Found], like: ImageSet) -> ImageSet:
+    """Return pairs with the table of another set."""
+    result = replace(like, pairs=tuple(pairs), sizes=tuple(item.size for item in found), shares=())
+    problems = []
+    pixels = np.zeros(len(like.mask_values), dtype=np.int64)
+    for pair in pairs:
+        try:
+            pixels += np.bincount(read_classes(pair, result).ravel(), minlength=len(pixels))
+        except DatasetError as error:
+            problems.append(str(error))
+    if problems:
+        raise DatasetError("\n".join(problems))
+    return replace(result, shares=tuple((pixels / max(1, pixels.sum())).tolist()))
 
 
 def find_pairs(folder: Path) -> tuple[list[Pair], list[str]]:

@@ -23,6 +23,7 @@ __all__ = [
     "Palette",
     "as_floats",
     "normalised",
+    "picture_image",
     "read_mask",
     "read_picture",
     "resized",
@@ -99,6 +100,18 @@ def read_mask(path: Path) -> Mask:
     if not np.array_equal(whole, pixels):
         raise DatasetError(f"'{path}' has values that are not whole numbers from 0 to 65535")
     return Mask(whole, palette)
+
+
+def picture_image(picture: NDArray[Any]) -> Image.Image:
+    """Return the image of a picture ``(channels, height, width)`` of 8 bit, or 16 bit and grey.
+
+    16-bit colours, which Pillow does not have, become 8 bit.
+    """
+    if len(picture) == 1:
+        return Image.fromarray(picture[0])
+    if picture.dtype == np.uint16:
+        picture = (picture >> 8).astype(np.uint8)
+    return Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0)))
 
 
 def as_floats(picture: NDArray[Any]) -> NDArray[np.float32]:

@@ -74,8 +74,9 @@ def lost_border(config: UNetConfig) -> int:
     It is what a network without padding loses on each side: 92 for the paper's.
     """
     reach = config.kernel_size - 1  # of one block, at its own level
-    levels = range(config.levels)
-    return sum(reach * 2**level * (1 if level == config.levels - 1 else 2) for level in levels)
+    lowest = config.levels - 1
+    blocks = sum(reach * 2**level * (1 if level == lowest else 2) for level in range(lowest + 1))
+    return int(blocks + 2**lowest * sum(config.time_dilations))
 
 
 def tile_config(config: UNetConfig) -> TileConfig:
