@@ -7,7 +7,15 @@ from typing import Any
 import torch
 
 from stemsep.dsp import STFTConfig
-from stemsep.models import MaskNetwork, MaskNetworkConfig, Spleeter, SpleeterConfig, UNetConfig
+from stemsep.models import (
+    MaskNetwork,
+    MaskNetworkConfig,
+    OpenUnmix,
+    OpenUnmixConfig,
+    Spleeter,
+    SpleeterConfig,
+    UNetConfig,
+)
 
 STEMS = ("vocals", "drums", "bass", "other")
 
@@ -57,4 +65,21 @@ def small_spleeter(seed: int = 0, **config: Any) -> Spleeter:
     with torch.no_grad():
         for part in network.networks:
             part.head.weight.mul_(8)
+    return network
+
+
+def small_openunmix(seed: int = 0, **config: Any) -> OpenUnmix:
+    """Return a network of Open-Unmix's shape that sees few bins at a low rate."""
+    torch.manual_seed(seed)
+    settings: dict[str, Any] = {
+        "stems": ("vocals", "accompaniment"),
+        "sample_rate": 8000,
+        "hidden_size": 8,
+        "n_bins": 64,
+        "stft": STFTConfig(n_fft=256, hop_length=64),
+    }
+    network = OpenUnmix(OpenUnmixConfig(**{**settings, **config})).eval()
+    with torch.no_grad():
+        for part in network.networks:
+            part.fc3.weight.mul_(20)
     return network

@@ -126,7 +126,10 @@ def download(
 @click.option("--overwrite", is_flag=True, help="Replace a network of that name.")
 @debug_option
 def import_network(source: Path, output: Path | None, name: str | None, overwrite: bool) -> int:
-    """Take a network from a file: an archive or a folder of Spleeter's, or a checkpoint.
+    """Take a network from a file: another program's, or a checkpoint of stemsep's.
+
+    Of Spleeter's an archive or the folder it was unpacked into, of Open-Unmix's a folder with its
+    four .pth files, of milesial/Pytorch-UNet a .pth file.
 
     Nothing in a file is run, and nothing is unpacked outside of a temporary folder.
 

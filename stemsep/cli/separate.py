@@ -88,13 +88,14 @@ class _LiteralNames(click.Command):
 @click.option(
     "--exact",
     is_flag=True,
-    help="Spleeter's networks in Spleeter's own way: two channels at 44.1 kHz, which are not "
-    "together the song.",
+    help="A network of Spleeter's or Open-Unmix's in that program's own way: stems of two "
+    "channels at 44.1 kHz, which are not together the song.",
 )
 @click.option(
     "--mask-extension",
     type=click.Choice(["zeros", "average"]),
-    help="With --exact: what is kept above 11 kHz, nothing or as much as below (default: zeros).",
+    help="With --exact, of Spleeter: what is kept above 11 kHz, nothing or as much as below "
+    "(default: zeros).",
 )
 @offline_option
 @device_options

@@ -24,7 +24,9 @@ BINS_AT_ONCE = 256
 """Frequencies are independent; so many are filtered together, which bounds the memory."""
 
 
-def wiener(estimates: Tensor, mixture: Tensor, *, iterations: int = 1) -> Tensor:
+def wiener(
+    estimates: Tensor, mixture: Tensor, *, iterations: int = 1, epsilon: float | None = None
+) -> Tensor:
     """Return the stems after some iterations of expectation and maximisation.
 
     In each, for all stems j of c channels, with the estimates y_j of the iteration before::
@@ -40,6 +42,7 @@ def wiener(estimates: Tensor, mixture: Tensor, *, iterations: int = 1) -> Tensor
         estimates: ``(batch, stems, channels, freq, time)``, complex.
         mixture: ``(batch, channels, freq, time)``, complex.
         iterations: 0 returns the estimates.
+        epsilon: eps above, where it is another.
 
     Returns:
         ``(batch, stems, channels, freq, time)``, complex.
@@ -56,7 +59,7 @@ def wiener(estimates: Tensor, mixture: Tensor, *, iterations: int = 1) -> Tensor
         )
     if not iterations:
         return estimates
-    eps = torch.finfo(mixture.real.dtype).eps
+    eps = torch.finfo(mixture.real.dtype).eps if epsilon is None else epsilon
     scale = (mixture.abs().amax((1, 2, 3), keepdim=True) / 10).clamp_min(1)
     filtered = torch.empty_like(estimates)
     for start in range(0, mixture.shape[2], BINS_AT_ONCE):
@@ -89,8 +92,9 @@ def _solve(matrices: Tensor, vectors: Tensor) -> Tensor:
         vectors: ``(batch, channels, freq, time)``.
     """
     if vectors.shape[1] != 2:
-        solved = torch.linalg.solve(matrices.permute(0, 3, 4, 1, 2), vectors.permute(0, 2, 3, 1))
-        return solved.permute(0, 3, 1, 2)
+        rows = matrices.permute(0, 3, 4, 1, 2)  # (batch, freq, time, channels, channels)
+        result: Tensor = torch.linalg.solve(rows, vectors.permute(0, 2, 3, 1))
+        return result.permute(0, 3, 1, 2)
     # In closed form: a hundred times as fast as a solver for a million of such small matrices.
     (a, b), (c, d) = (row.unbind(1) for row in matrices.unbind(1))
     first, second = vectors.unbind(1)

@@ -13,6 +13,7 @@ from stemsep.models.kinds import (
     magnitudes,
 )
 from stemsep.models.mask_network import MaskNetwork, MaskNetworkConfig, extend_masks
+from stemsep.models.openunmix import OpenUnmix, OpenUnmixConfig
 from stemsep.models.presets import PRESETS, build
 from stemsep.models.spleeter import SPLEETER_MODELS, Spleeter, SpleeterConfig
 from stemsep.models.unet import UNet, UNetConfig
@@ -23,6 +24,8 @@ __all__ = [
     "ImageNetworkConfig",
     "MaskNetwork",
     "MaskNetworkConfig",
+    "OpenUnmix",
+    "OpenUnmixConfig",
     "SeparationConfig",
     "SeparationNetwork",
     "Spleeter",

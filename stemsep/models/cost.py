@@ -1,9 +1,9 @@
 """What a network costs: parameters, and multiply-accumulates (MACs) of one pass.
 
-Counted are convolutions, transposed convolutions and matrix products, with the padding that the
-network adds to its input. Not counted are elementwise operations (norms, activations, additions)
-and the STFT; they cost time but no MACs in the usual sense. Nothing is computed: the pass runs on
-PyTorch's meta device, which knows shapes only.
+Counted are convolutions, transposed convolutions, matrix products and recurrent layers, with the
+padding that the network adds to its input. Not counted are elementwise operations (norms,
+activations, additions) and the STFT; they cost time but no MACs in the usual sense. Nothing is
+computed: the pass runs on PyTorch's meta device, which knows shapes only.
 """
 
 from __future__ import annotations
@@ -12,15 +12,13 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from stemsep.models.kinds import SeparationConfig, build_separation_network
+from stemsep.models.kinds import SeparationConfig, SeparationNetwork, build_separation_network
 from stemsep.models.mask_network import MaskNetwork
+from stemsep.models.openunmix import OpenUnmix
 from stemsep.models.spleeter import AUDIO_CHANNELS, Spleeter
 from stemsep.models.unet import UNet
 
 __all__ = ["count_parameters", "gmac_per_second", "macs"]
-
-FRAMES = 256
-"""Frames of the pass that is counted: a multiple of the strides, so that none is padding."""
 
 
 def count_parameters(network: nn.Module) -> int:
@@ -28,7 +26,7 @@ def count_parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def macs(network: UNet | Spleeter | MaskNetwork, height: int, width: int) -> int:
+def macs(network: UNet | SeparationNetwork, height: int, width: int) -> int:
     """Return the multiply-accumulates of one pass over one input of that size.
 
     Args:
@@ -58,10 +56,11 @@ def gmac_per_second(config: SeparationConfig) -> float:
     with torch.device("meta"):
         network = build_separation_network(config)
     frames_per_second = config.sample_rate / config.stft.hop_length
-    return macs(network, config.stft.n_freq, FRAMES) / FRAMES * frames_per_second / 1e9
+    frames = config.time_stride  # a whole step of the lowest level, so that none is padding
+    return macs(network, config.stft.n_freq, frames) / frames * frames_per_second / 1e9
 
 
-def _in_channels(network: UNet | Spleeter | MaskNetwork) -> int:
-    if isinstance(network, Spleeter):
+def _in_channels(network: UNet | SeparationNetwork) -> int:
+    if isinstance(network, Spleeter | OpenUnmix):
         return AUDIO_CHANNELS
     return (network.config.unet if isinstance(network, MaskNetwork) else network.config).in_channels

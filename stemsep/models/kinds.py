@@ -10,16 +10,19 @@ from __future__ import annotations
 from torch import Tensor
 
 from stemsep.models.mask_network import MaskNetwork, MaskNetworkConfig, with_side
+from stemsep.models.openunmix import OpenUnmix, OpenUnmixConfig
 from stemsep.models.spleeter import Spleeter, SpleeterConfig
 
 __all__ = ["SeparationConfig", "SeparationNetwork", "build_separation_network", "magnitudes"]
 
-SeparationNetwork = MaskNetwork | Spleeter
-SeparationConfig = MaskNetworkConfig | SpleeterConfig
+SeparationNetwork = MaskNetwork | Spleeter | OpenUnmix
+SeparationConfig = MaskNetworkConfig | SpleeterConfig | OpenUnmixConfig
 
 
 def build_separation_network(config: SeparationConfig) -> SeparationNetwork:
     """Return the untrained network of a configuration."""
+    if isinstance(config, OpenUnmixConfig):
+        return OpenUnmix(config)
     return Spleeter(config) if isinstance(config, SpleeterConfig) else MaskNetwork(config)
 
 

@@ -24,6 +24,7 @@ from stemsep.errors import WeightsError
 from stemsep.models import (
     ImageNetworkConfig,
     MaskNetworkConfig,
+    OpenUnmixConfig,
     SeparationConfig,
     SeparationNetwork,
     SpleeterConfig,
@@ -52,6 +53,7 @@ FORMAT_VERSION = 1
 KINDS: dict[str, type[SeparationConfig]] = {
     "separation": MaskNetworkConfig,
     "spleeter": SpleeterConfig,
+    "openunmix": OpenUnmixConfig,
 }
 """What the header calls each kind of network that separates."""
 

@@ -70,8 +70,9 @@ def download(
     Args:
         url: ``https://`` or ``http://``.
         path: of the file; its folder is made if missing.
-        sha256: digest that the file must have, in hex. Without it a server that sends something
-            else, or less without saying how much there is, goes unnoticed.
+        sha256: digest that the file must have, in hex, or its first 8 digits or more. Without it
+            a server that sends something else, or less without saying how much there is, goes
+            unnoticed.
         progress: called as bytes come.
         offline: do not use the network.
         stall_seconds: how long a server may say nothing before the connection is given up and
@@ -80,11 +81,13 @@ def download(
     Raises:
         DownloadError: no connection, an answer that is not the file, another digest, a full disk,
             another process at work on the same file, or ``offline`` and no such file.
-        ParameterError: an address of another kind.
+        ParameterError: an address of another kind, or a digest that is none.
     """
     _check_address(url)
+    if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{8,64}", sha256):
+        raise ParameterError(f"sha256 = '{sha256}': give 8 to 64 hex digits")
     if path.exists():
-        if sha256 is not None and file_digest(path) != sha256.lower():
+        if sha256 is not None and not file_digest(path).startswith(sha256.lower()):
             raise DownloadError(f"'{path}' is not what {url} should be: remove it and try again")
         return path
     if offline:
@@ -159,7 +162,7 @@ class _Partial:
     def has(self, sha256: str | None) -> bool:
         """Return whether the bytes have that digest."""
         self.file.flush()
-        return sha256 is None or file_digest(self.path) == sha256.lower()
+        return sha256 is None or file_digest(self.path).startswith(sha256.lower())
 
     def finish(self, url: str, path: Path, sha256: str | None) -> None:
         """Give the file its name if its digest is right, else drop all bytes."""

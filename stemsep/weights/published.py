@@ -5,11 +5,17 @@ Names are ``family:model``; a family alone stands for one of its models.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stemsep.models import SPLEETER_MODELS, ImageNetworkConfig, SeparationConfig, UNetConfig
+from stemsep.models import (
+    SPLEETER_MODELS,
+    ImageNetworkConfig,
+    OpenUnmixConfig,
+    SeparationConfig,
+    UNetConfig,
+)
 
 __all__ = [
     "FAMILIES",
@@ -21,6 +27,7 @@ __all__ = [
 ]
 
 SPLEETER = "https://github.com/deezer/spleeter/releases/download/v1.4.0"
+OPENUNMIX = "https://zenodo.org/records"
 MILESIAL = "https://github.com/milesial/Pytorch-UNet/releases/download/v3.0"
 
 
@@ -73,6 +80,13 @@ class PublishedModel:
         """Size of all its files, about."""
         return sum(file.megabytes for file in self.files)
 
+    def is_from(self, digests: Collection[str]) -> bool:
+        """Return whether files with those digests are the published ones, all of them."""
+        return all(
+            file.sha256 and any(digest.startswith(file.sha256) for digest in digests)
+            for file in self.files
+        )
+
 
 def _spleeter(
     model: str, sha256: str, megabytes: float, scores: tuple[Mapping[str, Any], ...] = ()
@@ -87,6 +101,35 @@ def _spleeter(
         training_data="a collection of Deezer's that is not public",
         description=f"Spleeter's network of {len(config.stems)} stems (Hennequin et al. 2020)",
         scores=scores,
+    )
+
+
+def _openunmix(
+    model: str,
+    record: int,
+    digests: tuple[str, str, str, str],
+    scores: tuple[float, float, float, float, float],
+    **changes: Any,
+) -> PublishedModel:
+    """Return a model whose files lie in a record of Zenodo's, named by stem and digest."""
+    config = OpenUnmixConfig(hidden_size=changes.pop("hidden_size", 512))
+    size = changes.pop("megabytes", 35.6)
+    files = (
+        PublishedFile(
+            url=f"{OPENUNMIX}/{record}/files/{stem}-{digest}.pth", sha256=digest, megabytes=size
+        )
+        for stem, digest in zip(config.stems, digests, strict=True)
+    )
+    told = {
+        "license": "MIT",
+        "training_data": "MUSDB18-HQ (academic, non-commercial)",
+        "description": f"Open-Unmix {model} (Stöter et al. 2019)",
+        **changes,
+    }
+    values = dict(zip((*config.stems, "mean"), scores, strict=True))
+    score = {**MUSDB, "with": "Wiener filter", **values}
+    return PublishedModel(
+        name=f"openunmix:{model}", files=tuple(files), config=config, scores=(score,), **told
     )
 
 
@@ -112,6 +155,30 @@ MODELS = (
         ),
     ),
     _spleeter("5stems", "25a1e87eb5f75cc72a4d2d5467a0a50ac75f05611f877c278793742513cc7218", 183),
+    _openunmix(
+        "umxhq",
+        3370489,
+        ("b62c91ce", "9619578f", "8d85a5bd", "b52fbbf7"),
+        (6.25, 6.04, 5.07, 4.28, 5.41),
+    ),
+    _openunmix(
+        "umx",
+        3370486,
+        ("c8df74a5", "5a48008b", "646024d3", "f8e132cc"),
+        (6.32, 5.73, 5.23, 4.02, 5.33),
+        training_data="MUSDB18 (academic, non-commercial)",
+    ),
+    _openunmix(
+        "umxl",
+        5069601,
+        ("bccbd9aa", "69e0ebd4", "2ca1ce51", "c8c5b3e6"),
+        (7.21, 7.15, 6.02, 4.89, 6.32),
+        hidden_size=1024,
+        megabytes=106,
+        license="CC BY-NC-SA 4.0 (not for commercial use)",
+        training_data="a collection that is not public",
+        accept_licence=True,
+    ),
     PublishedModel(
         name="milesial:carvana",
         files=(
@@ -131,7 +198,7 @@ MODELS = (
 PUBLISHED: dict[str, PublishedModel] = {model.name: model for model in MODELS}
 """All of them, by name."""
 
-FAMILIES = {"spleeter": "spleeter:4stems"}
+FAMILIES = {"spleeter": "spleeter:4stems", "openunmix": "openunmix:umxhq"}
 """What a family's name alone stands for."""
 
 
@@ -148,6 +215,15 @@ def published_name(name: str, stems: str | None = None) -> str:
     return counted if counted in PUBLISHED else FAMILIES[name]
 
 
-def published_like(config: SeparationConfig | ImageNetworkConfig) -> PublishedModel | None:
-    """Return the published model whose network has that configuration, if there is one."""
-    return next((model for model in PUBLISHED.values() if model.config == config), None)
+def published_like(
+    config: SeparationConfig | ImageNetworkConfig, digests: Collection[str]
+) -> PublishedModel | None:
+    """Return the published model that a network is, or else one that has its configuration.
+
+    Args:
+        config: of the network.
+        digests: SHA-256 of the files that it was read from, in hex.
+    """
+    alike = [model for model in PUBLISHED.values() if model.config == config]
+    same = [model for model in alike if model.is_from(digests)]
+    return next(iter([*same, *alike]), None)

@@ -120,7 +120,7 @@ def _fetch(model: PublishedModel, path: Path, fetching: Fetching) -> None:
     host = urlsplit(_addresses(model.files[0])[0]).netloc
     fetching.tell(f"{model.name}: {model.megabytes:.0f} MB from {host}; terms: {model.license}")
     sources = [_fetch_file(file, folder, fetching) for file in model.files]
-    foreign = read_foreign(folder / model.files[0].name)
+    foreign = read_foreign(folder if len(model.files) > 1 else folder / model.files[0].name)
     if foreign.config != model.config:
         raise WeightsError(f"{sources[0]['url']} holds another network than {model.name}")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -250,21 +250,24 @@ def import_file(
     """
     own = path.suffix == SUFFIX and path.is_file()
     foreign = None if own else read_foreign(path)
-    model = published_like(foreign.config) if foreign else None
+    digests = [file_digest(file) for file in (foreign.files if foreign else [path])]
+    model = published_like(foreign.config, digests) if foreign else None
     name = name or (model.name if model else path.stem)
     final = output or stored_path(name)
     if final.exists() and not overwrite:
         raise WeightsError(f"'{final}' is there already: use --overwrite, or another name")
-    digest = file_digest(path) if path.is_file() else ""
-    record = {**(source or {"file": path.name}), "sha256": digest}
+    files = foreign.files if foreign else (path,)
+    published = model is not None and model.is_from(digests)
+    records = [
+        {**(source or {"file": file.name}), "sha256": digest, "published": published}
+        for file, digest in zip(files, digests, strict=True)
+    ] or [{"file": path.name, "published": False}]
     final.parent.mkdir(parents=True, exist_ok=True)
     if foreign:
-        known = model.files[0].sha256 if model else ""
-        published = bool(digest and known) and digest.startswith(known)
-        card = _card(model, [{**record, "published": published}])
+        card = _card(model, records)
         save_network(final, foreign.network.state_dict(), foreign.config, card)
     else:
-        copy_checkpoint(path, final, sources=[record])
+        copy_checkpoint(path, final, sources=records)
     return name, final
 
 
@@ -312,8 +315,10 @@ def _card(model: PublishedModel | None, sources: list[dict[str, Any]]) -> Card:
 def _by_hand(model: PublishedModel) -> str:
     """Return what to do where a network cannot be fetched."""
     addresses = " and ".join(file.url for file in model.files)
-    names = " ".join(file.name for file in model.files)
-    return f"bring {addresses} here by other means and run stemsep models import {names}"
+    source = model.files[0].name
+    if len(model.files) > 1:
+        addresses, source = f"{addresses} into one folder", "FOLDER"
+    return f"bring {addresses} by other means and run stemsep models import {source}"
 
 
 def _relative_name(path: Path) -> str:

@@ -1,8 +1,8 @@
-"""What Spleeter 2.4.2 gives, with generated weights, against the exact way.
+"""What Spleeter 2.4.2 and Open-Unmix 1.3.0 give, with generated weights, against the exact way.
 
-The answers lie in ``tests/golden/spleeter``: ``make_checkpoint.py`` and ``make_input.py`` make
-weights and sound from whole numbers, ``make_golden.py`` ran the program on them and kept pieces of
-4096 samples.
+Spleeter's answers lie in ``tests/golden/spleeter``: ``make_checkpoint.py`` and ``make_input.py``
+make weights and sound from whole numbers, ``make_golden.py`` ran the program on them and kept
+pieces of 4096 samples.
 """
 
 import importlib.util
@@ -15,11 +15,14 @@ import torch
 
 from stemsep.audio import open_audio
 from stemsep.cli.main import main
+from stemsep.dsp import STFTConfig
 from stemsep.errors import ParameterError
+from stemsep.models import OpenUnmix, OpenUnmixConfig
 from stemsep.separation.exact import ExactConfig, ExactSeparator
 from stemsep.weights.checkpoint import Card, save_network
+from stemsep.weights.openunmix import read_openunmix
 from stemsep.weights.spleeter import read_spleeter
-from tests.networks import small_spleeter, tiny_network
+from tests.networks import small_openunmix, small_spleeter, tiny_network
 from tests.signals import noise
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "spleeter"
@@ -28,8 +31,8 @@ PIECE = 4096
 RATE = 8000  # of the small network
 
 
-def generator(name):
-    spec = importlib.util.spec_from_file_location(name, GOLDEN / f"{name}.py")
+def generator(name, folder=GOLDEN):
+    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -74,7 +77,7 @@ def test_the_samples_are_spleeter_s(golden, songs):
     for case in {name.split("/")[0] for name in pieces.files}:
         song = songs[case.split("-")[0]]
         extension = "average" if case.endswith("average") else "zeros"
-        config = ExactConfig(mask_extension=extension)
+        config = ExactConfig(mask_extension=extension, wiener=case.endswith("mwf"))
         stems = ExactSeparator(network, config, device="cpu").separate(song, 44100)
         for name in pieces.files:
             if name.startswith(f"{case}/"):
@@ -126,8 +129,59 @@ def test_a_song_without_samples_is_refused():
         exact().separate(np.zeros((2, 0), np.float32), RATE)
 
 
+def test_the_samples_are_open_unmix_s():
+    make = generator("make_golden", folder=GOLDEN.parent / "openunmix")
+    transform = STFTConfig(n_fft=make.N_FFT, hop_length=make.HOP)
+    config = OpenUnmixConfig(
+        stems=make.STEMS, hidden_size=make.HIDDEN, n_bins=make.BINS, stft=transform
+    )
+    network = OpenUnmix(config)
+    for stem, part in zip(make.STEMS, network.networks, strict=True):
+        state = {name: torch.from_numpy(values) for name, values in make.state(stem).items()}
+        part.load_state_dict(state, strict=False)  # all but the norms' counters
+    pieces = np.load(GOLDEN.parent / "openunmix" / "golden.npz")
+    for iterations in (0, 1):
+        exact = ExactSeparator(network, ExactConfig(wiener=bool(iterations)), device="cpu")
+        stems = exact.separate(make.song(), 44100)
+        for stem, waveform in stems.items():
+            for place in make.PLACES:
+                golden = pieces[f"{iterations}/{stem}/{place}"]
+                ours = waveform[:, place : place + 1024].numpy()
+                assert np.abs(golden).max() > 0.05
+                assert np.abs(ours - golden).max() < 1e-5, (iterations, stem, place)
+
+
+@pytest.mark.parametrize("iterations", [0, 1])
+def test_open_unmix_itself_gives_the_same_where_it_is_installed(iterations, tmp_path):
+    package = pytest.importorskip("openunmix.model")
+    torch.manual_seed(1)
+    theirs = {
+        stem: package.OpenUnmix(nb_bins=2049, hidden_size=32, max_bin=1487).eval()
+        for stem in ("vocals", "drums", "bass", "other")
+    }
+    for stem, network in theirs.items():
+        torch.save(network.state_dict(), tmp_path / f"{stem}.pth")
+    ours = read_openunmix({stem: tmp_path / f"{stem}.pth" for stem in theirs})
+    song = torch.from_numpy(noise(2, 400_000))
+    with torch.no_grad():
+        expected = package.Separator(theirs, niter=iterations).eval()(song[None])[0]
+    exact = ExactSeparator(ours, ExactConfig(wiener=bool(iterations)), device="cpu")
+    for stem, waveform in zip(exact.separate(song, 44100).values(), expected, strict=True):
+        assert (stem - waveform).abs().max() < 1e-4
+
+
+def test_open_unmix_takes_no_mask_extension_and_any_length():
+    with pytest.raises(ParameterError, match="mask extension is for Spleeter"):
+        ExactSeparator(small_openunmix(), ExactConfig(mask_extension="average"))
+    for wiener in (False, True):
+        exact = ExactSeparator(small_openunmix(), ExactConfig(wiener=wiener), device="cpu")
+        for samples in (1, 100, 9000):
+            stems = exact.separate(noise(1, samples), RATE)
+            assert {stem.shape for stem in stems.values()} == {(2, samples)}
+
+
 def test_other_networks_and_other_extensions_are_refused():
-    with pytest.raises(ParameterError, match="Spleeter's networks: choose one"):
+    with pytest.raises(ParameterError, match="and Open-Unmix's networks: choose one"):
         ExactSeparator(tiny_network())
     with pytest.raises(ParameterError, match="mask_extension = 'ones': choose from zeros"):
         ExactConfig(mask_extension="ones")
@@ -167,7 +221,7 @@ def test_options_that_do_not_fit_are_wrong_usage(tmp_path, model, capsys):
     for options, message in (
         (["--mask-extension", "zeros"], "goes with --exact"),
         (["--exact", "--precision", "bf16"], "computes in fp32"),
-        (["--exact", "--model", "default"], "Spleeter's networks: choose one"),
+        (["--exact", "--model", "default"], "Open-Unmix's networks: choose one"),
     ):
         assert separate(tmp_path / "song.wav", model, *options) == 2
         assert message in " ".join(capsys.readouterr().err.split())

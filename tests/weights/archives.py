@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from stemsep.models import SPLEETER_MODELS, Spleeter, spleeter
+from stemsep.models import SPLEETER_MODELS, OpenUnmix, OpenUnmixConfig, Spleeter, spleeter
 from stemsep.weights.spleeter import _names
 from tests.weights.bundles import write_bundle
 
@@ -65,3 +65,20 @@ def spleeter_archive(folder: Path, model: str, seed: int = 0) -> bytes:
     files = [member(f"./{path.name}", path.read_bytes()) for path in (folder / model).iterdir()]
     leftovers = [member("._checkpoint", b"macOS"), member("./model.meta", b"a graph")]
     return tar_gz([*leftovers, *files])
+
+
+def openunmix(hidden_size: int = 4) -> OpenUnmix:
+    """Return a narrow network of the published ones' kind."""
+    torch.manual_seed(hidden_size)
+    return OpenUnmix(OpenUnmixConfig(hidden_size=hidden_size, n_bins=10)).eval()
+
+
+def openunmix_files(made: OpenUnmix) -> dict[str, bytes]:
+    """Return stem -> its state dict as a file, with the leftovers that the published ones have."""
+    files = {}
+    for stem, part in zip(made.config.stems, made.networks, strict=True):
+        out = io.BytesIO()
+        leftovers = {"sample_rate": torch.tensor(44100), "stft.window": torch.ones(4)}
+        torch.save({**part.state_dict(), **leftovers}, out)
+        files[stem] = out.getvalue()
+    return files

@@ -229,6 +229,15 @@ def test_other_addresses_are_refused(tmp_path, url):
         download(url, tmp_path / "a")
 
 
+def test_the_first_digits_of_a_digest_will_do_but_not_fewer_than_eight(fetch):
+    fails(fetch, "not the file that was expected", sha256="0" * 8)
+    assert fetch(sha256=DIGEST[:8].upper()).read_bytes() == BODY
+    fails(fetch, "should be: remove it", sha256="0" * 8)
+    for digest in ("", DIGEST[:7], DIGEST + "0", "x" * 64):
+        with pytest.raises(ParameterError, match="give 8 to 64 hex digits"):
+            fetch(sha256=digest)
+
+
 def test_two_processes_do_not_write_to_one_file(fetch, tmp_path):
     (tmp_path / "new").mkdir()
     with (tmp_path / "new" / "model.bin.part").open("wb") as held:

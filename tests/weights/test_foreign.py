@@ -9,7 +9,14 @@ from stemsep.weights import milesial
 from stemsep.weights.foreign import read_foreign
 from stemsep.weights.spleeter import read_spleeter
 from stemsep.weights.tensor_bundle import read_bundle
-from tests.weights.archives import network, small_widths, spleeter_archive, write_spleeter
+from tests.weights.archives import (
+    network,
+    openunmix,
+    openunmix_files,
+    small_widths,
+    spleeter_archive,
+    write_spleeter,
+)
 from tests.weights.bundles import write_bundle
 
 
@@ -72,6 +79,62 @@ def test_a_state_dict_of_milesial_s_gives_its_network(tmp_path):
     foreign = read_foreign(tmp_path / "a.pth")
     assert foreign.config == config
     assert foreign.network.state_dict().keys() == made.state_dict().keys()
+
+
+class TestOpenUnmix:
+    @pytest.fixture
+    def folder(self, tmp_path):
+        for stem, content in openunmix_files(openunmix()).items():
+            (tmp_path / f"{stem}-0123abcd.pth").write_bytes(content)
+        return tmp_path
+
+    def test_a_folder_with_a_state_dict_for_each_stem_gives_one_network(self, folder):
+        foreign, expected = read_foreign(folder), openunmix()
+        assert foreign.config == expected.config
+        assert [path.name.partition("-")[0] for path in foreign.files] == list(
+            expected.config.stems
+        )
+        for name, tensor in expected.state_dict().items():
+            assert torch.equal(foreign.network.state_dict()[name], tensor), name
+
+    def test_one_stem_alone_and_too_many_are_one_line(self, folder):
+        with pytest.raises(WeightsError, match="one stem of Open-Unmix's: give the folder"):
+            read_foreign(folder / "bass-0123abcd.pth")
+        (folder / "bass-two.pth").write_bytes(b"")
+        with pytest.raises(WeightsError, match=r"holds 2 files bass\*.pth"):
+            read_foreign(folder)
+        for path in folder.glob("bass*"):
+            path.unlink()
+        with pytest.raises(WeightsError, match=r"holds 0 files bass\*.pth"):
+            read_foreign(folder)
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda state: state.pop("fc2.weight"), "fc2.weight"),
+            (lambda state: state.update(extra=torch.zeros(1)), "extra"),
+            (lambda state: state.update(extra="text"), "'extra' is no tensor"),
+            (lambda state: state.update({"bn1.bias": torch.zeros(7)}), "size mismatch"),
+            (lambda state: state.pop("input_mean"), "no 'input_mean' in it"),
+        ],
+    )
+    def test_state_dicts_of_other_networks_are_refused(self, folder, change, message):
+        path = folder / "drums-0123abcd.pth"
+        state = torch.load(path, weights_only=True)
+        change(state)
+        torch.save(state, path)
+        with pytest.raises(WeightsError, match=message) as caught:
+            read_foreign(folder)
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+    def test_stems_of_different_sizes_are_refused(self, folder):
+        other = openunmix_files(openunmix(hidden_size=6))["other"]
+        (folder / "other-0123abcd.pth").write_bytes(other)
+        with pytest.raises(
+            WeightsError, match=r"other-0123abcd.pth' is no network of Open-Unmix's"
+        ):
+            read_foreign(folder)
 
 
 class Evil:

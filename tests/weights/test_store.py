@@ -13,11 +13,17 @@ from stemsep.weights import catalog, download, published, store
 from stemsep.weights.catalog import find_checkpoint
 from stemsep.weights.checkpoint import Card, load_network, read_any_card, save_network
 from stemsep.weights.info import describe, describe_all
-from stemsep.weights.published import PUBLISHED, published_name
+from stemsep.weights.published import PUBLISHED, published_like, published_name
 from stemsep.weights.store import Fetching, import_file, remove, stored_models, stored_path
 from tests.networks import small_spleeter
 from tests.servers import cut, send, serving, stall, status
-from tests.weights.archives import network, small_widths, spleeter_archive
+from tests.weights.archives import (
+    network,
+    openunmix,
+    openunmix_files,
+    small_widths,
+    spleeter_archive,
+)
 
 RELEASE = "/deezer/spleeter/releases/download/v1.4.0"
 
@@ -118,7 +124,7 @@ def test_offline_says_what_to_bring_and_what_to_do_with_it(server, tmp_path):
         find_checkpoint("spleeter:5stems", fetching=Fetching(offline=True))
     assert str(caught.value) == (
         f"offline, and 'spleeter:5stems' is not here: bring {server.url}{RELEASE}/5stems.tar.gz "
-        "here by other means and run stemsep models import 5stems.tar.gz"
+        "by other means and run stemsep models import 5stems.tar.gz"
     )
     assert server.requests == []
     with pytest.raises(WeightsError, match="not here yet: stemsep models download spleeter:5stems"):
@@ -236,6 +242,73 @@ class TestMirror:
     def test_a_listing_that_makes_no_sense_changes_nothing(self, mirror, archives, listing):
         mirror.files = {"/2stems.tar.gz": archives["2stems"], "/checksum.json": listing}
         load_network(find_checkpoint("spleeter:2stems", fetching=Fetching()))
+
+
+class TestOpenUnmix:
+    @pytest.fixture
+    def served(self, monkeypatch):
+        """Serves a small network under the name of the one whose terms must be accepted."""
+        made, name = openunmix(), "openunmix:umxl"
+        contents = openunmix_files(made)
+        with serving() as running:
+            files = []
+            for stem, content in contents.items():
+                digest = hashlib.sha256(content).hexdigest()[:8]
+                running.files[f"/records/1/files/{stem}-{digest}.pth"] = content
+                url = f"{running.url}/records/1/files/{stem}-{digest}.pth"
+                files.append(published.PublishedFile(url=url, sha256=digest, megabytes=1))
+            small = replace(PUBLISHED[name], files=tuple(files), config=made.config)
+            monkeypatch.setitem(PUBLISHED, name, small)
+            yield running
+
+    def test_four_files_are_fetched_as_one_network_once(self, served):
+        fetching = Fetching(accept_licence=True)
+        path = find_checkpoint("openunmix:umxl", fetching=fetching)
+        loaded, made = load_network(path), openunmix()
+        for key, tensor in made.state_dict().items():
+            assert torch.equal(loaded.state_dict()[key], tensor)
+        assert len(served.requests) == 4
+        assert find_checkpoint("openunmix:umxl", fetching=Fetching(offline=True)) == path
+        card = read_any_card(path)[1]
+        assert "NC" in card.license
+        assert [source["published"] for source in card.sources] == [True] * 4
+        assert stored_models() == {"openunmix:umxl": path}
+
+    def test_its_terms_have_to_be_accepted_first(self, served):
+        with pytest.raises(WeightsError, match=r"CC BY-NC-SA.*--accept-licence"):
+            find_checkpoint("openunmix:umxl", fetching=Fetching())
+        assert served.requests == []
+
+    def test_one_wrong_file_of_the_four_leaves_no_network_and_costs_only_itself(self, served):
+        served.faults = [None, None, send(b"wrong")]
+        with pytest.raises(DownloadError, match="not the file that was expected"):
+            find_checkpoint("openunmix:umxl", fetching=Fetching(accept_licence=True))
+        assert stored_models() == {}
+        load_network(find_checkpoint("openunmix:umxl", fetching=Fetching(accept_licence=True)))
+        assert len(served.requests) == 3 + 2
+
+    def test_a_folder_with_the_published_files_is_imported_with_its_terms(self, served, tmp_path):
+        (tmp_path / "folder").mkdir()
+        for path, content in served.files.items():
+            (tmp_path / "folder" / path.rpartition("/")[2]).write_bytes(content)
+        name, path = import_file(tmp_path / "folder")
+        assert name == "openunmix:umxl"
+        assert "NC" in read_any_card(path)[1].license
+
+    @pytest.mark.usefixtures("served")
+    def test_offline_says_to_bring_all_four_into_one_folder(self):
+        with pytest.raises(DownloadError, match=r"into one folder .* models import FOLDER"):
+            find_checkpoint("openunmix:umxl", fetching=Fetching(offline=True, accept_licence=True))
+
+
+def test_networks_of_one_shape_are_told_apart_by_their_digests():
+    umx, umxhq = PUBLISHED["openunmix:umx"], PUBLISHED["openunmix:umxhq"]
+    assert umx.config == umxhq.config
+    for model in (umx, umxhq):
+        digests = [file.sha256 + "0" * 56 for file in model.files]
+        assert published_like(model.config, digests) is model
+        assert not model.is_from(digests[:3])
+    assert published_name("openunmix") == "openunmix:umxhq"
 
 
 @pytest.mark.usefixtures("server")
