@@ -21,7 +21,10 @@ from stemsep.evaluation.waveforms import Waveforms, check_pair, excerpt
 
 __all__ = ["BSSScores", "bss_eval"]
 
-BATCH_SAMPLES = 1 << 17
+FREQUENCIES = 1024
+"""At which projections are formed at a time."""
+
+BATCH_SAMPLES = 5 * 44_100
 """Samples of each channel that are transformed at a time."""
 
 
@@ -169,8 +172,8 @@ def _energies(
 ) -> Any:
     """Return the energies that the ratios are made of: ``(8, stems, frames)``.
 
-    Of the truth; of the error; of spatial distortion; of the truth filtered; of interference; of
-    both together; of artefacts; and 1 where the frame counts, NaN where a stem is silent.
+    Those of `frame_energies`; of spatial distortion; of the truth filtered; of interference; of
+    both together; of artefacts.
     Projections are longer than a frame by the filters' length, and are never needed as signals:
     the energies are those of their spectra.
 
@@ -192,32 +195,27 @@ def _energies(
         turned = frames(rotated(waveforms, responses.axes)).reshape(stems * channels, -1, window)
         return arrays.contiguous(xp.fft.rfft(turned, responses.n_fft).swapaxes(0, 2))
 
-    def energy(spectrum: Any) -> Any:  # (freq, frames, channels) -> (stems, frames)
+    def energy(spectrum: Any, weight: Any) -> Any:  # (freq, frames, channels)
         power = spectrum.real**2 + spectrum.imag**2
-        total = responses.weight @ power.reshape(len(power), -1)
-        return total.reshape(-1, stems, channels).sum(-1).swapaxes(0, 1)
+        return weight @ power.reshape(len(power), -1)
 
     true, found = spectra(truth), spectra(guess)
-    projected = true @ responses.filters
-    own, joint = projected[..., : stems * channels], projected[..., stems * channels :]
+    count = stems * channels
+    total: Any = 0
+    for first in range(0, len(true), FREQUENCIES):  # so that each piece stays in the cache
+        part = slice(first, first + FREQUENCIES)
+        projected = true[part] @ responses.filters[part]
+        own, joint = projected[..., :count], projected[..., count:]
+        signals = (own - true[part], own, joint - own, joint, found[part] - joint)
+        total = total + xp.stack([energy(s, responses.weight[part]) for s in signals])
+    ratios = total.reshape(len(total), -1, stems, channels).sum(-1).swapaxes(1, 2)
     signal, error, counts = frame_energies(frames(guess), frames(truth))
-    return xp.stack(
-        [
-            signal,
-            error,
-            energy(own - true),
-            energy(own),
-            energy(joint - own),
-            energy(joint),
-            energy(found - joint),
-            counts,
-        ]
-    )
+    return xp.concatenate([xp.stack([signal, error, counts]), ratios])
 
 
 def _ratios(energies: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return SDR, ISR, SIR, SAR ``(4, stems, frames)`` of the energies that `_energies` gives."""
-    true, error, spatial, own, interference, joint, artefacts, counts = energies
+    true, error, counts, spatial, own, interference, joint, artefacts = energies
     above = np.stack([true, true, own, joint])
     below = np.stack([error, spatial, interference, artefacts])
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -25,7 +25,7 @@ the rounding of 32-bit floats is."""
 BLOCK = 8192
 """Samples in a transform of the correlations, at least."""
 
-BLOCKS = 16
+BLOCKS = 8
 """Of these are transformed at a time, so that memory does not grow with the track."""
 
 
@@ -119,22 +119,17 @@ def _correlations(
     def spectrum(start: int) -> Any:
         blocks = min(BLOCKS, -(-(samples - start) // step))
         low, high = start - reach, start + blocks * step + reach
-        x, y = (
-            arrays.frames(
-                rotated(arrays.put(excerpt(w, low, high, end=samples)), axes).reshape(channels, -1),
-                n_fft,
-                step,
-            )
-            for w in (references, estimates)
-        )
-        inner = _frequency_first(arrays, x[..., reach : reach + step], n_fft)
-        outer = (_frequency_first(arrays, frames, n_fft) for frames in (x, y))
-        return xp.stack([inner.conj() @ wide.swapaxes(1, 2) for wide in outer])
+        both = np.concatenate([excerpt(w, low, high, end=samples) for w in (references, estimates)])
+        turned = rotated(arrays.put(both), xp.concatenate([axes, axes])).reshape(2 * channels, -1)
+        outer = arrays.frames(turned, n_fft, step)
+        inner = outer[:channels, :, reach : reach + step]
+        return _frequency_first(arrays, inner, n_fft).conj() @ _frequency_first(
+            arrays, outer, n_fft
+        ).swapaxes(1, 2)
 
     total = sum(arrays.over(spectrum, range(0, samples, step * BLOCKS)))
-    # (2, freq, channels, channels)
-    lags = xp.fft.irfft(xp.moveaxis(total, 1, -1), n_fft)[..., : 2 * taps - 1]
-    return lags[0], lags[1]
+    lags = xp.fft.irfft(xp.moveaxis(total, 0, -1), n_fft)[..., : 2 * taps - 1]
+    return lags[:, :channels], lags[:, channels:]
 
 
 def _frequency_first(arrays: Arrays, frames: Any, n_fft: int) -> Any:
