@@ -219,4 +219,4 @@ def _ratios(energies: NDArray[np.float64]) -> NDArray[np.float64]:
     above = np.stack([true, true, own, joint])
     below = np.stack([error, spatial, interference, artefacts])
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.where(below == 0, np.inf, 10 * np.log10(above / below)) * counts)
+        return np.asarray(10 * np.log10(above / below) * counts)

@@ -51,20 +51,37 @@ def test_systems_are_solved_side_by_side():
         assert np.allclose(one, dense_solution(dense, rhs), rtol=RELATIVE, atol=RELATIVE)
 
 
-def test_an_ill_conditioned_system_is_solved_as_well_as_by_cholesky():
-    # A low-passed noise: condition 1e11.
-    rng = np.random.default_rng(0)
-    spectrum = np.fft.rfft(rng.normal(size=20_000)) * np.geomspace(1, 1e-6, 10_001)
+def low_passed(taps, *, order, seed=0):
+    """Return correlations of a low-passed noise, and a dense matrix of them."""
+    rng = np.random.default_rng(seed)
+    spectrum = np.fft.rfft(rng.normal(size=20_000)) * np.geomspace(1, 10.0**-order, 10_001)
     signal = np.fft.irfft(spectrum)
+    autocorrelation = np.correlate(signal, signal, "full") / (signal @ signal)
+    lags = autocorrelation[len(signal) - taps : len(signal) + taps - 1]
+    return lags, lags[taps - 1 + np.arange(taps)[:, None] - np.arange(taps)]
+
+
+def test_an_ill_conditioned_system_is_solved_as_well_as_by_cholesky():
     taps = 64
-    autocorrelation = np.correlate(signal, signal, "full")
-    lags = autocorrelation[len(signal) - taps : len(signal) + taps - 1] / (signal @ signal)
-    dense = lags[taps - 1 + np.arange(taps)[:, None] - np.arange(taps)]
-    truth = rng.normal(size=taps)
+    lags, dense = low_passed(taps, order=6)  # condition 1e11
+    truth = np.random.default_rng(1).normal(size=taps)
     found, singular = solve(lags[None, None, None], (dense @ truth)[None, None, None])
     assert not singular
     error = found[0, 0, 0] - truth
     assert error @ dense @ error < 1e-20 * (truth @ dense @ truth)
+
+
+@pytest.mark.parametrize("order", [4, 5])
+def test_refinement_takes_out_the_ridge_of_a_singular_system(order):
+    taps = 64
+    lags, dense = low_passed(taps, order=order)
+    values, vectors = np.linalg.eigh(dense)
+    truth = vectors @ (1 / np.sqrt(values))  # each direction has the same share of the energy
+    twice = np.tile(lags, (2, 2, 1))[None]  # the same channel two times
+    found, singular = solve(twice, np.tile(dense @ truth, (2, 1, 1))[None])
+    assert singular
+    error = found[0, :, 0].sum(axis=0) - truth
+    assert error @ dense @ error < 1e-12 * (truth @ dense @ truth)
 
 
 def test_a_singular_system_is_told_and_solved_where_it_can_be():
