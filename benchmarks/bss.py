@@ -58,6 +58,7 @@ class Run:
     """One program, from start to end."""
 
     seconds: float
+    processor_seconds: float
     peak_mb: float
     scores: NDArray[np.float64]
 
@@ -76,7 +77,8 @@ def run(program: str, folder: Path) -> Run:
         out.seek(0)
         scores = np.array(json.load(out))
     kilobytes = usage.ru_maxrss / (1024 if sys.platform == "darwin" else 1)
-    return Run(seconds, kilobytes * 1024 / 1e6, scores)
+    processor_seconds = usage.ru_utime + usage.ru_stime
+    return Run(seconds, processor_seconds, kilobytes * 1024 / 1e6, scores)
 
 
 def pieces(samples: int, seed: int) -> Iterator[NDArray[np.float64]]:
@@ -114,21 +116,24 @@ def make_files(folder: Path, seconds: int) -> None:
 def main(seconds: tuple[int, ...], alone: tuple[int, ...]) -> None:
     """Print a Markdown table."""
     click.echo(f"{os.cpu_count()} processors, numpy {np.__version__}\n")
-    click.echo("| track | museval | stemsep | times faster | museval MB | stemsep MB | worst dB |")
+    click.echo("| track | program | time | of processors | peak memory | times faster | worst |")
     click.echo("| --- | --- | --- | --- | --- | --- | --- |")
     for length in sorted({*seconds, *alone}):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             make_files(folder, length)
             ours = run(STEMSEP, folder)
-            row = [f"{length} s", "", f"{ours.seconds:.2f} s", "", "", f"{ours.peak_mb:.0f}", ""]
+            click.echo(row(length, "stemsep", ours, "", ""))
             if length in seconds:
                 theirs = run(MUSEVAL, folder)
-                row[1] = f"{theirs.seconds:.1f} s"
-                row[3] = f"{theirs.seconds / ours.seconds:.1f}"
-                row[4] = f"{theirs.peak_mb:.0f}"
-                row[6] = f"{np.nanmax(np.abs(ours.scores - theirs.scores)):.1e}"
-            click.echo(f"| {' | '.join(row)} |")
+                ratio = f"{theirs.seconds / ours.seconds:.1f}"
+                worst = f"{np.nanmax(np.abs(ours.scores - theirs.scores)):.1e} dB"
+                click.echo(row(length, "museval", theirs, ratio, worst))
+
+
+def row(length: int, program: str, one: Run, ratio: str, worst: str) -> str:
+    times = f"{one.seconds:.2f} s | {one.processor_seconds:.1f} s"
+    return f"| {length} s | {program} | {times} | {one.peak_mb:.0f} MB | {ratio} | {worst} |"
 
 
 if __name__ == "__main__":

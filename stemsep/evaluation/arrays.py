@@ -39,8 +39,8 @@ class Arrays:
     def over(self, work: Callable[[Any], Any], pieces: Sequence[Any]) -> Iterator[Any]:
         """Yield the result of each piece of work, in order; few of them exist at a time."""
         with ThreadPoolExecutor(self.threads) as pool:
-            for start in range(0, len(pieces), self.threads):
-                yield from pool.map(work, pieces[start : start + self.threads])
+            for start in range(0, len(pieces), 4 * self.threads):
+                yield from pool.map(work, pieces[start : start + 4 * self.threads])
 
 
 def arrays_on(device: str) -> Arrays:
