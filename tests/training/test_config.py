@@ -18,7 +18,17 @@ from stemsep.training.config import TrainConfig
         ("save_minutes", -1.0),
         ("ema", 1.0),
         ("ema", -0.1),
-        ("precision", "fp16"),
+        ("precision", "fp8"),
+        ("accumulate", 0),
+        ("accumulate", 9),
+        ("optimizer", "lion"),
+        ("schedule", "step"),
+        ("momentum", 1.0),
+        ("plateau_factor", 1.0),
+        ("plateau_patience", 0),
+        ("patience", -1),
+        ("workers", 0),
+        ("seed", -1),
     ],
 )
 def test_a_value_out_of_range_is_named(name, value):
