@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -11,16 +11,18 @@ from stemsep.data.decoded import Decoder
 from stemsep.data.remix import RemixConfig
 from stemsep.data.sources import SourceConfig, read_source
 from stemsep.data.track import STEMS
-from stemsep.errors import ParameterError, RecipeError
-from stemsep.models import MaskNetworkConfig
+from stemsep.errors import ParameterError
+from stemsep.models import MaskNetworkConfig, build_separation_network
 from stemsep.training.config import TrainConfig
 from stemsep.training.losses import LossConfig
+from stemsep.training.recipe_file import named, read_table
 from stemsep.training.separation import SeparationTask
 from stemsep.training.stem_groups import stem_groups
+from stemsep.training.step_cost import StepCost, step_cost
 from stemsep.training.tables import parse_table
 from stemsep.weights.checkpoint import Card
 
-__all__ = ["Recipe", "build_task", "read_recipe"]
+__all__ = ["Recipe", "build_task", "read_recipe", "recipe_cost"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,24 +64,20 @@ class Recipe:
                 )
 
 
-def read_recipe(path: Path) -> Recipe:
+def read_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
     """Return the recipe in a TOML file.
+
+    Args:
+        path: of the file.
+        settings: texts ``a.b=c`` that replace or add a value.
 
     Raises:
         RecipeError: no such file, no TOML, an unknown key (the nearest valid one is named), a
             missing key, or a value of another type or range; the message names file and key.
     """
-    try:
-        with path.open("rb") as file:
-            given = tomllib.load(file)
-    except OSError as error:
-        raise RecipeError(f"cannot read the recipe '{path}': {error.strerror}") from error
-    except ValueError as error:
-        raise RecipeError(f"'{path}' is not TOML: {error}") from error
-    try:
+    given = read_table(path, settings)
+    with named(path, settings):
         return _resolved(parse_table(Recipe, given, ""))
-    except RecipeError as error:
-        raise RecipeError(f"'{path}': {error}") from error
 
 
 def build_task(recipe: Recipe, data: Path) -> SeparationTask:
@@ -109,6 +107,12 @@ def build_task(recipe: Recipe, data: Path) -> SeparationTask:
         seed=recipe.train.seed,
         card=recipe.card,
     )
+
+
+def recipe_cost(recipe: Recipe) -> StepCost:
+    """Return what a step of a recipe costs; no data is needed."""
+    shape = recipe.network.unet.in_channels, recipe.network.n_bins, recipe.frames
+    return step_cost(lambda: build_separation_network(recipe.network), shape, recipe.train)
 
 
 def _resolved(recipe: Recipe) -> Recipe:

@@ -6,13 +6,15 @@ Every message names the key, from the top of the file: ``network.unet.channels``
 from __future__ import annotations
 
 import difflib
+import re
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from stemsep.errors import ParameterError, RecipeError
 
-__all__ = ["parse_table"]
+__all__ = ["parse_table", "with_setting"]
 
 Config = TypeVar("Config")
 
@@ -45,6 +47,48 @@ def parse_table(config: type[Config], given: Any, where: str) -> Config:
         return config(**values)
     except ParameterError as error:
         raise RecipeError(f"in '{where}': {error}" if where else str(error)) from error
+
+
+def with_setting(given: dict[str, Any], setting: str) -> None:
+    """Put a value given as text into a table, in place.
+
+    Args:
+        given: what stands in a file.
+        setting: ``a.b=c`` or ``a[0].b=c``; ``c`` is TOML, or a text that needs no quotes.
+
+    Raises:
+        RecipeError: it has no such form, or leads through something that is no table.
+    """
+    key, equals, text = setting.partition("=")
+    names = [name for name in re.split(r"[.\[\]]+", key.strip()) if name]
+    if not (names and equals):
+        raise RecipeError(f"'{setting}': give a key and its value, such as train.steps=500")
+    where: Any = given
+    for i, name in enumerate(names[:-1]):
+        where = _inside(where, name, ".".join(names[:i]), new={})
+    if isinstance(where, list):
+        _inside(where, names[-1], ".".join(names[:-1]), new=None)
+        where[int(names[-1])] = _parsed(text)
+    elif isinstance(where, dict):
+        where[names[-1]] = _parsed(text)
+    else:
+        raise RecipeError(f"'{key}': '{'.'.join(names[:-1])}' is no table")
+
+
+def _inside(where: Any, name: str, path: str, *, new: Any) -> Any:
+    if isinstance(where, dict):
+        return where.setdefault(name, new)
+    if isinstance(where, list) and name.isdecimal() and int(name) < len(where):
+        return where[int(name)]
+    what = f"has {len(where)} entries, from 0 on" if isinstance(where, list) else "is no table"
+    raise RecipeError(f"no '{name}' in '{path}', which {what}")
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except ValueError:
+        return text.strip()
 
 
 def _value(kind: Any, given: Any, where: str) -> Any:
