@@ -10,7 +10,7 @@ import click
 
 from stemsep.cli.interrupt import interrupt_between_blocks
 from stemsep.cli.options import debug_option, debugging, one_line, usage_errors
-from stemsep.cli.progress import track_progress
+from stemsep.cli.progress import track_progress, transfer_progress
 from stemsep.errors import require
 
 if TYPE_CHECKING:
@@ -124,9 +124,16 @@ def command(**options: Any) -> int:
 def _request(options: dict[str, Any]) -> Request:
     from stemsep.evaluation.request import Request
 
+    musdb = options["musdb"]
+    if options["sample"]:
+        if musdb:
+            raise click.UsageError("--musdb and --sample exclude each other")
+        from stemsep.evaluation.sample import sample_folder
+
+        musdb = sample_folder()
     with usage_errors():
-        return Request(
-            musdb=options["musdb"],
+        request = Request(
+            musdb=musdb,
             subset=options["subset"],
             references=options["references"],
             estimates=options["estimates"],
@@ -136,6 +143,19 @@ def _request(options: dict[str, Any]) -> Request:
             device=options["device"],
             precision=options["precision"],
         )
+    if options["sample"]:
+        _fetch_sample(quiet=options["quiet"])
+    return request
+
+
+def _fetch_sample(*, quiet: bool) -> None:
+    from stemsep.evaluation.sample import fetch_sample, sample_folder
+
+    if not quiet and not sample_folder().is_dir():
+        terms = "MUSDB18 is for academic, non-commercial use"
+        click.echo(f"fetching its seven-second sample into {sample_folder()}; {terms}", err=True)
+    with transfer_progress("sample", show=not quiet) as progress:
+        fetch_sample(progress=progress)
 
 
 def _score_pictures(request: Request, options: dict[str, Any]) -> int:
@@ -165,9 +185,11 @@ def _plan(request: Request, options: dict[str, Any]) -> tuple[Plan, str]:
     from stemsep.evaluation.run import Plan
 
     tracks = find_tracks(request)
+    with usage_errors():
+        systems = find_systems(request)
     plan = Plan(
         tracks=tracks,
-        systems=find_systems(request),
+        systems=systems,
         output=options["output"],
         engine=options["engine"],
         device=options["device"],

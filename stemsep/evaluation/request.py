@@ -80,7 +80,7 @@ def find_systems(request: Request) -> list[System]:
 
     Raises:
         WeightsError: no such network, or a damaged one.
-        ParameterError: no such folder of estimates.
+        ParameterError: no such folder of estimates, or a network twice.
     """
     systems: list[System] = []
     for folder in request.estimates:
@@ -125,6 +125,9 @@ def _model(name: str, request: Request, others: Sequence[System]) -> Model:
     from stemsep.weights.checkpoint import read_card
 
     checkpoint = find_checkpoint(name)
+    same = [s.label for s in others if isinstance(s, Model) and s.checkpoint.samefile(checkpoint)]
+    if same:
+        raise ParameterError(f"'{name}' is the same network as '{same[0]}'")
     read_card(checkpoint)  # a damaged one is told once, not once a track
     short = name if name in shipped_checkpoints() else Path(name).stem
     return Model(
@@ -136,4 +139,6 @@ def _model(name: str, request: Request, others: Sequence[System]) -> Model:
 
 
 def _label(short: str, full: str, others: Sequence[System]) -> str:
-    return full if short in [system.label for system in others] else short
+    taken = [system.label for system in others]
+    free = (label for label in (short, full) if label not in taken)
+    return next(free, f"{full} ({len(others) + 1})")

@@ -346,6 +346,23 @@ def test_an_unknown_model_is_told_before_any_work(tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+def test_systems_of_one_name_have_labels_of_their_own_and_a_network_comes_once(tmp_path, capsys):
+    references, _ = write_pair(tmp_path, ["One"])
+    paths = []
+    for seed, place in enumerate(("a", "b")):
+        (tmp_path / place).mkdir()
+        paths.append(tmp_path / place / "best.safetensors")
+        network = tiny_network(seed=seed)
+        save_network(paths[-1], network.state_dict(), network.config, Card())
+    words = ["-q", "-o", tmp_path / "out", "--model", paths[0], "--model"]
+    assert run(*words, paths[1], references=references) == 0
+    systems = [s["system"] for s in document(tmp_path / "out", "summary")["systems"]]
+    assert systems == ["best", str(paths[1])]
+    assert len(list((tmp_path / "out").glob("*/One.json"))) == 2
+    assert run(*words, tmp_path / "b" / ".." / "a" / "best.safetensors", references=references) == 2
+    assert "the same network" in capsys.readouterr().err
+
+
 def test_scoring_files_imports_nothing_that_it_does_not_need(tmp_path):
     references, estimates = write_pair(tmp_path, ["One"])
     script = (
