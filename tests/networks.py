@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from stemsep.data.shipped import shipped_folder
 from stemsep.dsp import STFTConfig
 from stemsep.models import (
     MaskNetwork,
@@ -18,6 +20,12 @@ from stemsep.models import (
 )
 
 STEMS = ("vocals", "drums", "bass", "other")
+
+
+def recipes_of_sound() -> list[Path]:
+    """Return the shipped recipes that train separators."""
+    paths = sorted(shipped_folder("recipes").glob("*.toml"))
+    return [path for path in paths if "[[sources]]" in path.read_text()]
 
 
 def tiny_config(**unet: Any) -> MaskNetworkConfig:

@@ -17,13 +17,18 @@ __all__ = ["command"]
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder that the recipe's paths are below.",
+    help="Folder that the recipe's paths are below, if it has any.",
 )
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the run (default: runs/NAME-OF-THE-RECIPE). A run that is there goes on.",
+)
+@click.option(
+    "--init",
+    metavar="MODEL",
+    help="Network to go on from, a name or a checkpoint; the recipe then needs none.",
 )
 @click.option(
     "--set",
@@ -51,6 +56,7 @@ def command(
     recipe: Path,
     data: Path | None,
     output: Path | None,
+    init: str | None,
     settings: tuple[str, ...],
     dry_run: bool,
     device: str,
@@ -65,7 +71,10 @@ def command(
     where it was. Several GPUs: torchrun --nproc-per-node N -m stemsep train ...
 
     \b
-    Example: stemsep train default --data ~/music/stems --set train.steps=500
+    Examples:
+      stemsep train tiny
+      stemsep train finetune --data ~/music/stems --init default
+      stemsep train default --data ~/music/stems --set train.steps=500
     """
     from stemsep.models.memory import keep_freed_memory
     from stemsep.separation.device import use_threads
@@ -76,12 +85,10 @@ def command(
     if threads:
         use_threads(threads)
     path = find_recipe(recipe)
+    if init:
+        settings = (*settings, f"init={init}")
     plan = read_recipe(path, settings)
-    if data is None and not dry_run:
-        raise click.UsageError(
-            "Missing option '--data': the folder that the recipe's paths are below."
-        )
-    if data is not None:
+    if data or not dry_run:
         with named(path, settings):
             task = build_task(plan, data)
     if dry_run:

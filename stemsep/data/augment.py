@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from stemsep.data import effects
 from stemsep.errors import ParameterError
 
-__all__ = ["AugmentConfig", "Colour", "Timing", "coloured", "draw_colour", "draw_timing"]
+__all__ = [
+    "AS_IT_IS",
+    "AugmentConfig",
+    "Colour",
+    "Timing",
+    "coloured",
+    "draw_colour",
+    "draw_timing",
+]
 
 EQ_BANDS = 3
 EQ_HZ = (60.0, 12_000.0)
@@ -114,6 +122,9 @@ class Timing:
 
     pitch: float = 1.0
     tempo: float = 1.0
+
+
+AS_IT_IS = Timing()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,9 @@ __all__ = ["compress", "filtered", "high_pass", "limiter_gain", "low_pass", "pea
 Waveform = NDArray[np.float32]
 Sections = NDArray[np.float64]
 
+HIGHEST = 0.49
+"""Of the sample rate: right at its half there is no such filter, and above it an unstable one."""
+
 COMPRESSOR_SECONDS = 0.03
 LIMITER_SECONDS = 0.005
 REVERB_DECAY = math.log(1000)
@@ -26,7 +29,7 @@ def peak(*, hz: float, gain_db: float, q: float, sample_rate: int) -> Sections:
     """Return the second-order section ``(1, 6)`` of a peaking equaliser.
 
     Args:
-        hz: its centre, below half the sample rate.
+        hz: its centre; one that the sample rate does not have is taken down to its highest.
         gain_db: at the centre.
         q: the larger, the narrower.
         sample_rate: Hz.
@@ -34,7 +37,8 @@ def peak(*, hz: float, gain_db: float, q: float, sample_rate: int) -> Sections:
     Reference: R. Bristow-Johnson, "Cookbook formulae for audio EQ biquad filter coefficients",
     W3C note 2021, section "peakingEQ".
     """
-    omega, gain = 2 * math.pi * hz / sample_rate, 10 ** (gain_db / 40)
+    omega = 2 * math.pi * min(hz, HIGHEST * sample_rate) / sample_rate
+    gain = 10 ** (gain_db / 40)
     alpha, cosine = math.sin(omega) / (2 * q), math.cos(omega)
     above = np.array([1 + alpha * gain, -2 * cosine, 1 - alpha * gain])
     below = np.array([1 + alpha / gain, -2 * cosine, 1 - alpha / gain])
@@ -52,8 +56,7 @@ def low_pass(*, hz: float, sample_rate: int) -> Sections:
 
 
 def _butterworth(hz: float, kind: str, sample_rate: int) -> Sections:
-    # Right at half the sample rate there is no such filter.
-    corner = min(hz, 0.49 * sample_rate)
+    corner = min(hz, HIGHEST * sample_rate)
     return np.asarray(signal.butter(2, corner, kind, fs=sample_rate, output="sos"), np.float64)
 
 

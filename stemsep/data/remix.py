@@ -11,19 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stemsep.data.augment import AugmentConfig, Colour, Timing, coloured, draw_colour, draw_timing
-from stemsep.data.codec import CODECS, Codec, recode
-from stemsep.data.effects import limiter_gain
-from stemsep.data.stretch import source_samples, stretch
+from stemsep.data.augment import AS_IT_IS, AugmentConfig, Timing, draw_colour, draw_timing
+from stemsep.data.codec import CODECS, Codec
+from stemsep.data.matching import analyse, matched
+from stemsep.data.playing import Example, Part, Plan, needed_samples, play
 from stemsep.data.track import Track
 from stemsep.errors import DatasetError, ParameterError
 
-__all__ = ["Example", "RemixConfig", "RemixSampler"]
+__all__ = ["RemixConfig", "RemixSampler"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +40,9 @@ class RemixConfig:
         limit_db: by at most so much, at its loudest.
         codec: probability that the mixture, as the network hears it, was an MP3 or AAC file.
         codec_kbps: fewest and most thousands of bits a second.
+        match_tempo: probability that the songs of a remix are brought to the tempo of one of them.
+        match_key: probability that they are brought to its key, drums apart. Both need librosa,
+            and some seconds a song before training starts.
 
     Raises:
         ParameterError: a probability or range that cannot be.
@@ -56,10 +58,12 @@ class RemixConfig:
     limit_db: float = 9.0
     codec: float = 0.0
     codec_kbps: tuple[int, int] = (64, 256)
+    match_tempo: float = 0.0
+    match_key: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "codec_kbps", tuple(self.codec_kbps))
-        for name in ("remix", "silence", "absent", "chorus", "limit", "codec"):
+        for name in PROBABILITIES:
             if not 0 <= getattr(self, name) <= 1:
                 raise ParameterError(f"{name} = {getattr(self, name)}: it is a probability, 0 to 1")
         for name in ("gain_db", "mixture_gain_db", "limit_db"):
@@ -69,55 +73,10 @@ class RemixConfig:
             raise ParameterError(f"codec_kbps = {self.codec_kbps}: give (fewest, most), 32 to 320")
 
 
-class Example(NamedTuple):
-    """An excerpt to learn from.
-
-    Attributes:
-        stems: ``(stems, 2, samples)``.
-        mixture: ``(2, samples)``: their sum, perhaps through a codec; or of a song without stems.
-        reliable: ``(stems,)``: 1 for a stem to learn from, 0 for one that is not what it says.
-    """
-
-    stems: NDArray[np.float32]
-    mixture: NDArray[np.float32]
-    reliable: NDArray[np.float32]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Part:
-    """An excerpt of one stem of one track, or of its mixture, and how it is changed."""
-
-    track: Track
-    stem: str | None
-    start: int
-    timing: Timing
-    colour: Colour
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Plan:
-    """What an example is made of: of each stem its parts, none where it is silent.
-
-    Attributes:
-        parts: see above; none at all for a song without stems.
-        song: an excerpt of a song without stems.
-        reliable: of each stem, whether it is one to learn from.
-        gain: of each stem.
-        limit_db: by how much the mixture is limited.
-        codec: what the mixture goes through, and at how many kbit/s.
-    """
-
-    parts: Sequence[Sequence[_Part]]
-    song: _Part | None
-    reliable: Sequence[bool]
-    gain: NDArray[np.float32]
-    limit_db: float
-    codec: tuple[Codec, int] | None
-
-    @property
-    def heard(self) -> list[_Part]:
-        """All parts."""
-        return [self.song] if self.song else [part for parts in self.parts for part in parts]
+PROBABILITIES = (
+    *("remix", "silence", "absent", "chorus", "limit", "codec"),
+    *("match_tempo", "match_key"),
+)
 
 
 class RemixSampler:
@@ -156,24 +115,23 @@ class RemixSampler:
         self.bare_share = sum(weight for _, weight in bare) / total
         complete = [(track, weight) for track, weight in labelled if track.complete]
         self.whole = _Draw(complete) if complete else None
-        self.having = [_Draw(_learnable(labelled, stem)) for stem in self.stems]
+        learned = self.stems if labelled else ()  # a teacher may be all there is
+        self.having = [_Draw(_learnable(labelled, stem)) for stem in learned]
         self.sample_rate = chance[0][0].sample_rate
+        matching = config.match_tempo or config.match_key
+        self.music = {id(track): analyse(track) for track, _ in labelled} if matching else {}
 
     def example(self, step: int, place: int) -> Example:
         """Return the example at one place of a step's batch."""
         plan = self._plan(step, place)
-        stems, mixture = self._played(plan)
-        if plan.codec:
-            codec, kbps = plan.codec
-            mixture = recode(mixture, codec=codec, kbps=kbps, sample_rate=self.sample_rate)
-        return Example(stems, mixture, np.array(plan.reliable, np.float32))
+        return play(plan, samples=self.samples, sample_rate=self.sample_rate)
 
     def sources(self, step: int, examples: range) -> list[str]:
         """Return the names of the tracks that these examples of a step come from, each once."""
         heard = (part.track.name for i in examples for part in self._plan(step, i).heard)
         return list(dict.fromkeys(heard))
 
-    def _plan(self, step: int, place: int) -> _Plan:
+    def _plan(self, step: int, place: int) -> Plan:
         rng, config = np.random.default_rng([self.seed, step, place]), self.config
         song, layers = None, []
         if self.bare and rng.random() < self.bare_share:
@@ -185,7 +143,7 @@ class RemixSampler:
         gain_db += rng.uniform(-config.mixture_gain_db, config.mixture_gain_db)
         heard = self._draw_heard(rng)
         everything = list(zip(*layers, strict=True)) or [()] * len(self.stems)
-        return _Plan(
+        return Plan(
             parts=[parts if there else () for parts, there in zip(everything, heard, strict=True)],
             song=song,
             # Also of a stem left out: what it should have had may be heard in another one.
@@ -195,20 +153,42 @@ class RemixSampler:
             codec=self._draw_codec(rng) if _is(rng, config.codec) else None,
         )
 
-    def _draw_layer(self, rng: np.random.Generator, remix: bool) -> list[_Part]:
+    def _draw_layer(self, rng: np.random.Generator, remix: bool) -> list[Part]:
         """Return a part of each stem: of songs of their own, or of one moment of one song."""
         if self.whole is not None and not remix:
             return self._draw_parts(rng, self.whole(rng), self.stems)
-        drawn = ((draw(rng), stem) for draw, stem in zip(self.having, self.stems, strict=True))
-        return [part for track, stem in drawn for part in self._draw_parts(rng, track, [stem])]
+        tracks = [draw(rng) for draw in self.having]
+        timings = self._draw_matches(rng, tracks)
+        return [
+            part
+            for track, stem, timing in zip(tracks, self.stems, timings, strict=True)
+            for part in self._draw_parts(rng, track, [stem], timing)
+        ]
+
+    def _draw_matches(self, rng: np.random.Generator, tracks: Sequence[Track]) -> list[Timing]:
+        """Return what brings the tracks of a remix together, as far as they are to be."""
+        tempo = _is(rng, self.config.match_tempo)
+        key = _is(rng, self.config.match_key)
+        if not (tempo or key):
+            return [AS_IT_IS] * len(tracks)
+        leader = self.music[id(tracks[int(rng.integers(len(tracks)))])]
+        return [
+            matched(self.music[id(track)], leader, tempo=tempo, key=key and stem != "drums")
+            for track, stem in zip(tracks, self.stems, strict=True)
+        ]
 
     def _draw_parts(
-        self, rng: np.random.Generator, track: Track, stems: Sequence[str | None]
-    ) -> list[_Part]:
-        timing, rate = draw_timing(rng, self.augment), track.sample_rate
-        start = int(rng.integers(max(0, track.samples - self._needed(timing)) + 1))
+        self,
+        rng: np.random.Generator,
+        track: Track,
+        stems: Sequence[str | None],
+        match: Timing = AS_IT_IS,
+    ) -> list[Part]:
+        drawn, rate = draw_timing(rng, self.augment), track.sample_rate
+        timing = drawn if match == AS_IT_IS else match
+        start = int(rng.integers(max(0, track.samples - needed_samples(self.samples, timing)) + 1))
         return [
-            _Part(
+            Part(
                 track=track,
                 stem=stem,
                 start=start,
@@ -229,46 +209,12 @@ class RemixSampler:
         low, high = self.config.codec_kbps
         return list(CODECS)[rng.integers(len(CODECS))], int(rng.integers(low, high + 1))
 
-    def _played(self, plan: _Plan) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the stems ``(stems, 2, samples)`` and the mixture ``(2, samples)``."""
-        stems = np.zeros((len(self.stems), 2, self.samples), np.float32)
-        for stem, parts, gain in zip(stems, plan.parts, plan.gain, strict=True):
-            for part in parts:
-                stem += gain * self._excerpt(part)
-        mixture = plan.gain[0] * self._excerpt(plan.song) if plan.song else stems.sum(0)
-        if plan.limit_db:
-            ceiling = np.abs(mixture).max() * 10 ** (-plan.limit_db / 20) + 1e-6
-            gain = limiter_gain(mixture, ceiling=ceiling, sample_rate=self.sample_rate)
-            stems, mixture = stems * gain, mixture * gain
-        return stems, mixture
-
-    def _excerpt(self, part: _Part) -> NDArray[np.float32]:
-        track, timing, needed = part.track, part.timing, self._needed(part.timing)
-        if part.stem is None:
-            excerpt = track.mixed(part.start, needed)
-        else:
-            excerpt = track.excerpt(part.stem, part.start, needed)
-        if timing != Timing():
-            excerpt = stretch(
-                excerpt,
-                pitch=timing.pitch,
-                tempo=timing.tempo,
-                sample_rate=track.sample_rate,
-                samples=self.samples,
-            )
-        return coloured(excerpt, part.colour, sample_rate=track.sample_rate)
-
-    def _needed(self, timing: Timing) -> int:
-        if timing == Timing():
-            return self.samples
-        return source_samples(self.samples, tempo=timing.tempo)
-
 
 def _is(rng: np.random.Generator, probability: float) -> bool:
     return bool(rng.random() < probability)
 
 
-def _is_good(part: _Part) -> bool:
+def _is_good(part: Part) -> bool:
     return part.stem not in part.track.unreliable
 
 

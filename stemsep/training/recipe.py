@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
+
+from platformdirs import user_cache_dir
 
 from stemsep.data.augment import AugmentConfig
 from stemsep.data.decoded import Decoder
 from stemsep.data.remix import RemixConfig
 from stemsep.data.sources import SourceConfig, read_source
 from stemsep.data.track import STEMS
-from stemsep.errors import ParameterError
-from stemsep.models import MaskNetworkConfig, build_separation_network
+from stemsep.errors import ParameterError, RecipeError
+from stemsep.models import (
+    PRESETS,
+    MaskNetworkConfig,
+    SeparationConfig,
+    SpleeterConfig,
+    build_separation_network,
+)
 from stemsep.training.config import TrainConfig
+from stemsep.training.distillation import DistillationTask
 from stemsep.training.losses import LossConfig
 from stemsep.training.recipe_file import named, read_table
 from stemsep.training.separation import SeparationTask
 from stemsep.training.stem_groups import stem_groups
 from stemsep.training.step_cost import StepCost, step_cost
 from stemsep.training.tables import parse_table
-from stemsep.weights.checkpoint import Card
+from stemsep.training.teacher import Teacher, TeacherConfig
+from stemsep.training.trainable import trainable
+from stemsep.weights.catalog import find_checkpoint
+from stemsep.weights.checkpoint import Card, load_network, read_card
 
 __all__ = ["Recipe", "build_task", "read_recipe", "recipe_cost"]
+
+
+SPLEETER_KEYS = {"encoder_activation", "decoder_activation", "head"}
+"""What the table of Spleeter's network has, and that of a U-Net does not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,28 +47,36 @@ class Recipe:
     """A training run: network, data, loop, and what the checkpoint says about itself.
 
     Args:
-        network: sizes of the network.
+        network: sizes of the network; in the file a table, the name of a preset, or nothing where
+            ``init`` has it.
         sources: what to train on.
         valid: what to score on.
         train: the loop.
         remix: what excerpts are made of.
         augment: how their stems are varied.
         loss: how far estimates are from the truth.
+        teacher: what to learn from besides the true stems.
         card: licence and training data.
+        init: checkpoint to go on from, a name or a file; empty starts from random weights.
+        cache: where decoded sound is kept: in memory, or in the user's cache folder for the next
+            run, of which memory then holds what is being read.
         frames: STFT frames of an excerpt.
 
     Raises:
         ParameterError: too few frames; a source that is not for training.
     """
 
-    network: MaskNetworkConfig
+    network: SeparationConfig
     sources: tuple[SourceConfig, ...]
     valid: SourceConfig
     train: TrainConfig
     remix: RemixConfig
     augment: AugmentConfig
     loss: LossConfig
+    teacher: TeacherConfig
     card: Card
+    init: str = ""
+    cache: Literal["memory", "disk"] = "memory"
     frames: int = 96
 
     def __post_init__(self) -> None:
@@ -77,28 +102,32 @@ def read_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
     """
     given = read_table(path, settings)
     with named(path, settings):
+        given = {**given, "network": _network(given)}
         return _resolved(parse_table(Recipe, given, ""))
 
 
-def build_task(recipe: Recipe, data: Path) -> SeparationTask:
-    """Return the task of a recipe, its data decoded into memory.
+def build_task(recipe: Recipe, data: Path | None) -> SeparationTask | DistillationTask:
+    """Return the task of a recipe, its data decoded.
 
     Args:
         recipe: what to train.
-        data: the folder that the recipe's paths are below.
+        data: the folder that the recipe's paths are below; None for one without paths.
 
     Raises:
         DatasetError: a folder of the recipe is missing or holds nothing to learn from.
+        WeightsError: the checkpoint to start from, or a teacher, cannot be read.
+        RecipeError: one of these does not fit.
     """
-    stems, _ = stem_groups(recipe.network.stems, STEMS)
-    decoder = Decoder(sample_rate=recipe.network.sample_rate)
-    sources = [
-        (read_source(source, data, decoder=decoder, stems=stems), source.weight)
-        for source in recipe.sources
-    ]
-    return SeparationTask(
-        recipe.network,
-        sources=sources,
+    config, stems = recipe.network, stem_groups(recipe.network.stems, STEMS)[0]
+    folder = Path(user_cache_dir("stemsep")) / "decoded" if recipe.cache == "disk" else None
+    decoder = Decoder(sample_rate=config.sample_rate, folder=folder)
+    initial = load_network(find_checkpoint(recipe.init)) if recipe.init else None
+    student = SeparationTask(
+        config,
+        sources=[
+            (read_source(source, data, decoder=decoder, stems=stems), source.weight)
+            for source in recipe.sources
+        ],
         valid=read_source(recipe.valid, data, decoder=replace(decoder, exact=True), stems=stems),
         remix=recipe.remix,
         augment=recipe.augment,
@@ -106,16 +135,63 @@ def build_task(recipe: Recipe, data: Path) -> SeparationTask:
         frames=recipe.frames,
         seed=recipe.train.seed,
         card=recipe.card,
+        initial=initial,
     )
+    if not recipe.teacher.models:
+        return student
+    teacher = Teacher(
+        [load_network(find_checkpoint(name)) for name in recipe.teacher.models],
+        stems=config.stems,
+        sample_rate=config.sample_rate,
+        config=recipe.teacher,
+    )
+    return DistillationTask(student, teacher)
+
+
+def _network(given: Mapping[str, Any]) -> SeparationConfig:
+    """Return the network of a recipe: that of a table, of a preset, or of the first checkpoint."""
+    network, init = given.get("network"), given.get("init")
+    if isinstance(network, str):
+        presets = [name for name, c in PRESETS.items() if isinstance(c, SeparationConfig)]
+        if network not in presets:
+            raise RecipeError(f"'network' = '{network}': choose from {', '.join(presets)}")
+        config: Any = PRESETS[network]
+    elif network is not None:
+        spleeter = isinstance(network, dict) and SPLEETER_KEYS & network.keys()
+        config = parse_table(SpleeterConfig if spleeter else MaskNetworkConfig, network, "network")
+    elif init:
+        return read_card(find_checkpoint(str(init)))[0]
+    else:
+        raise RecipeError("missing key 'network': give a table, a preset's name, or 'init'")
+    if init and read_card(find_checkpoint(str(init)))[0] != config:
+        raise RecipeError(f"'network' is not that of 'init' = '{init}': leave it out")
+    return config  # type: ignore[no-any-return]
 
 
 def recipe_cost(recipe: Recipe) -> StepCost:
     """Return what a step of a recipe costs; no data is needed."""
-    shape = recipe.network.unet.in_channels, recipe.network.n_bins, recipe.frames
-    return step_cost(lambda: build_separation_network(recipe.network), shape, recipe.train)
+    config = recipe.network
+    channels = config.n_features if isinstance(config, MaskNetworkConfig) else 2
+    shape = channels, config.n_bins, recipe.frames
+    return step_cost(lambda: trainable(build_separation_network(config)), shape, recipe.train)
 
 
 def _resolved(recipe: Recipe) -> Recipe:
     """Return the recipe with itself, apart from the card, written into its card."""
     told = {key: value for key, value in asdict(recipe).items() if key != "card"}
-    return replace(recipe, card=replace(recipe.card, recipe=told))
+    card = replace(recipe.card, recipe=told)
+    return replace(recipe, card=_continued(card, recipe.init) if recipe.init else card)
+
+
+def _continued(card: Card, init: str) -> Card:
+    """Return the card of a network that goes on from another: its data and terms stay true."""
+    before = read_card(find_checkpoint(init))[1]
+    terms, data = card.license, card.training_data
+    # The recipe that a run keeps has them already.
+    if before.license not in terms:
+        stated = terms != "not stated"
+        told = f"{terms}; of the network it goes on from: {before.license}"
+        terms = told if stated else before.license
+    if before.training_data not in data:
+        data = f"{data}; before that: {before.training_data}"
+    return replace(card, license=terms, training_data=data)

@@ -23,7 +23,9 @@ from stemsep.models import (
     build_separation_network,
     magnitudes,
 )
-from stemsep.training.losses import LossConfig, planes, separation_loss
+from stemsep.separation.masking import apply_masks, consistent_spectra
+from stemsep.training.losses import LossConfig, Planes, planes, separation_loss
+from stemsep.training.pictures import spectrogram_pair
 from stemsep.training.stem_groups import group_examples, stem_groups
 from stemsep.training.trainable import separator_in, trainable
 from stemsep.weights.checkpoint import Card, save_network
@@ -32,7 +34,7 @@ __all__ = ["Batch", "SeparationTask"]
 
 Batch = dict[str, Tensor]
 """``stems`` ``(batch, stems, 2, samples)``, ``mixture`` ``(batch, 2, samples)`` and ``reliable``
-``(batch, stems)``, as of `stemsep.data.remix.Example`."""
+``(batch, stems)``, as of `stemsep.data.playing.Example`."""
 
 MOST_FRAMES = 4096
 CONTEXT_FRAMES = 64
@@ -110,14 +112,24 @@ class SeparationTask:
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """Return the loss of the masked mixture against the stems, on the trained bins."""
-        bins, stems = self.config.n_bins, batch["stems"]
-        spectrum = stft(batch["mixture"], self.config.stft)[..., :bins, :]
-        masks = network(_channels_last(magnitudes(spectrum, self.config))).contiguous()
+        masks, mixture = self.masks(network, batch)
+        return self.masks_loss(masks, mixture, batch)
+
+    def masks(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Planes]:
+        """Return masks and the mixture's spectra, of the trained bins; see `separation_loss`."""
+        spectrum = stft(batch["mixture"], self.config.stft)[..., : self.config.n_bins, :]
+        seen = _channels_last(magnitudes(spectrum, self.config))
+        return network(seen).contiguous(), planes(spectrum)
+
+    def masks_loss(self, masks: Tensor, mixture: Planes, batch: Batch) -> Tensor:
+        """Return the loss of masks against the stems of a batch."""
+        stems = batch["stems"]
+        spectrum = stft(stems, self.config.stft)
         return separation_loss(
             masks=masks,
-            mixture=planes(spectrum),
+            mixture=mixture,
             stems=stems,
-            reference=planes(stft(stems, self.config.stft)[..., :bins, :]),
+            reference=planes(spectrum[..., : self.config.n_bins, :]),
             weight=batch["reliable"] * self.stem_weights.to(stems.device),
             config=self.loss_config,
             transform=self.config.stft,
@@ -138,9 +150,15 @@ class SeparationTask:
         weights = separator_in(network).state_dict()
         save_network(path, weights, self.config, card, half=True)
 
-    def pictures(self, network: nn.Module) -> dict[str, NDArray[np.uint8]]:  # noqa: ARG002
-        """Return no pictures."""
-        return {}
+    def pictures(self, network: nn.Module) -> dict[str, NDArray[np.uint8]]:
+        """Return each stem of the first validation track as spectrograms, estimated and true."""
+        estimates, references, sample_rate = self._scored(network, self.valid[0])
+        return {
+            stem: spectrogram_pair(estimate=estimate, reference=reference, sample_rate=sample_rate)
+            for stem, estimate, reference in zip(
+                self.config.stems, estimates, references, strict=True
+            )
+        }
 
     @torch.no_grad()
     def _scored(
@@ -151,7 +169,10 @@ class SeparationTask:
         mixture = torch.from_numpy(track.mixed(0, track.samples))
         spectrum = stft(mixture, self.config.stft).to(device)
         masks = _masks_in_parts(separator_in(network), magnitudes(spectrum[None], self.config))
-        estimate = istft(masks * spectrum, self.config.stft, length=mixture.shape[-1])
+        stems = apply_masks(masks[None], spectrum[None])
+        if not self.config.sums_to_one:  # as when songs are separated
+            stems = consistent_spectra(stems, spectrum[None])
+        estimate = istft(stems[0], self.config.stft, length=mixture.shape[-1])
         return estimate.cpu().numpy(), self._reference(track), track.sample_rate
 
     def _reference(self, track: Track) -> NDArray[np.float32]:

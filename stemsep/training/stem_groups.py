@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stemsep.data.remix import Example
+from stemsep.data.playing import Example
 from stemsep.separation.stems import ACCOMPANIMENT
 
 __all__ = ["group_examples", "stem_groups"]

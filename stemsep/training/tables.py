@@ -92,6 +92,8 @@ def _parsed(text: str) -> Any:
 
 
 def _value(kind: Any, given: Any, where: str) -> Any:
+    if is_dataclass(given):
+        return given  # one that the caller has read itself
     if isinstance(kind, type) and is_dataclass(kind):
         return parse_table(kind, given, where)
     part = get_args(kind)[0] if get_origin(kind) is tuple else None

@@ -116,7 +116,6 @@ def test_a_wrong_setting_is_one_line_with_file_and_key(recipe, capsys, options, 
 @pytest.mark.parametrize(
     ("options", "status", "message"),
     [
-        ([], 2, "Missing option '--data'"),
         (["--data", ".", "--device", "tpu"], 1, "no device 'tpu' here"),
         (["--data", ".", "--logger", "paper"], 2, "'paper' is not one of"),
     ],
@@ -190,3 +189,21 @@ def test_without_a_terminal_lines_tell_speed_and_time_left(recipe, monkeypatch, 
 )
 def test_time_left_is_told_in_words(seconds, words):
     assert training_run._in_words(seconds) == words
+
+
+def test_a_network_to_go_on_from_reaches_the_recipe(recipe, tmp_path):
+    (tmp_path / recipe).write_text(RECIPE[RECIPE.index("[train]") :])
+    assert main(["train", recipe, "--data", ".", "--init", "default"]) == 0
+    kept = tomllib.loads((tmp_path / "runs" / "mine" / "recipe.toml").read_text())
+    assert kept["init"] == "default"
+    assert kept["network"]["sample_rate"] == 44100
+    assert kept["card"]["license"].startswith("for academic")
+
+
+def test_a_recipe_that_makes_its_songs_needs_no_data_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = 'kind = "synthetic"\ntracks = 1\nseconds = 1.5\n'
+    text = RECIPE.replace('path = "songs"\n', made).replace('path = "valid"\n', f"{made}seed = 3\n")
+    (tmp_path / "mine.toml").write_text(text.replace("steps = 12", "steps = 2"))
+    assert main(["train", "mine.toml", "--quiet"]) == 0
+    assert (tmp_path / "runs" / "mine" / "best.safetensors").is_file()

@@ -39,6 +39,13 @@ def test_a_corner_above_half_the_sample_rate_leaves_the_sound():
     assert gain_db(section, 4000) == pytest.approx(0, abs=0.1)
 
 
+def test_a_peak_above_half_the_sample_rate_is_stable():
+    section = effects.peak(hz=12_000, gain_db=6.0, q=0.4, sample_rate=RATE)
+    heard = effects.filtered(noise(2, 20_000), section)
+    assert np.abs(heard).max() < 3
+    assert gain_db(section, 50) == pytest.approx(0, abs=0.1)
+
+
 def test_filtering_a_tone_gives_the_gain_of_the_filter():
     sections = effects.peak(hz=1000, gain_db=6.0, q=1.0, sample_rate=RATE)
     wave = np.tile(tone(1000, samples=RATE, sample_rate=RATE), (2, 1)).astype(np.float32)

@@ -6,7 +6,7 @@ from stemsep.data.decoded import Decoder
 from stemsep.data.musdb import VALID_TRACKS
 from stemsep.data.sources import SourceConfig, read_source
 from stemsep.data.track import STEMS
-from stemsep.errors import ParameterError
+from stemsep.errors import DatasetError, ParameterError
 from tests.signals import noise
 
 DECODER = Decoder(sample_rate=8000)
@@ -63,12 +63,34 @@ def test_a_decoder_with_a_folder_keeps_the_sound_there(root, tmp_path):
 @pytest.mark.parametrize(
     ("values", "match"),
     [
-        ({"kind": "folders"}, "kind = 'folders': choose from folder, musdb, stems, songs"),
+        ({"kind": "folders"}, "kind = 'folders': choose from folder, musdb, stems, songs, synth"),
         ({"split": "valid"}, "split goes with kind = 'musdb', not 'folder'"),
         ({"kind": "stems", "reliable": {"a": ["bass"]}}, "reliable goes with kind = 'folder'"),
         ({"weight": 0.0}, "weight = 0.0: it must be above 0"),
+        ({"path": ""}, "path = '' with kind = 'folder': name the folder"),
+        ({"kind": "synthetic", "tracks": 1}, "path = 'songs' with kind = 'synthetic'.*have none"),
+        ({"kind": "synthetic", "path": ""}, "tracks = 0.*makes 1 or more"),
+        ({"tracks": 3}, "tracks = 3.*other kinds make none"),
+        ({"midi": ["a"]}, "samples and midi go with kind = 'synthetic', not 'folder'"),
     ],
 )
 def test_a_source_that_cannot_be_is_refused(values, match):
     with pytest.raises(ParameterError, match=match):
-        SourceConfig(path="songs", **values)
+        SourceConfig(**{"path": "songs", **values})
+
+
+def test_songs_made_from_notes_are_other_ones_for_other_seeds():
+    def names(seed):
+        source = SourceConfig(kind="synthetic", tracks=2, seconds=0.5, seed=seed)
+        tracks = read_source(source, None, decoder=DECODER)
+        assert all(track.sample_rate == 8000 and track.samples == 4000 for track in tracks)
+        assert all(set(track.stems) == set(STEMS) for track in tracks)
+        return {track.name for track in tracks}
+
+    assert names(0) == names(0)
+    assert len(names(0) | names(1)) == 4
+
+
+def test_a_source_in_a_folder_needs_the_data_folder():
+    with pytest.raises(DatasetError, match=r"wants 'songs': name the folder it is in \(--data\)"):
+        read_source(SourceConfig(path="songs"), None, decoder=DECODER)

@@ -1,11 +1,19 @@
 from pathlib import Path
 
 import pytest
+import soundfile
+import torch
 
+from stemsep.data.musdb import VALID_TRACKS
 from stemsep.data.shipped import shipped_folder
 from stemsep.data.track import STEMS
 from stemsep.errors import DatasetError, RecipeError
+from stemsep.models import PRESETS, SpleeterConfig
+from stemsep.training.distillation import DistillationTask
 from stemsep.training.recipe import build_task, read_recipe
+from stemsep.weights.checkpoint import Card, save_network
+from tests.networks import recipes_of_sound, tiny_config, tiny_network
+from tests.signals import noise
 
 SMALL = """
 [network]
@@ -40,12 +48,10 @@ def refused(folder, match, **replaced):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "path", sorted(shipped_folder("recipes").glob("*.toml")), ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("path", recipes_of_sound(), ids=lambda path: path.stem)
 def test_the_shipped_recipes_are_read(path):
     recipe = read_recipe(path)
-    assert recipe.network.stems == STEMS
+    assert set(recipe.network.stems) <= {*STEMS, "accompaniment"}
     assert recipe.card.license != "not stated"
     assert recipe.card.training_data != "not stated"
 
@@ -148,8 +154,8 @@ def test_an_ill_typed_part_is_named(tmp_path, old, new, message):
     ("old", "new", "message"),
     [
         ('[[sources]]\npath = "songs"', "", "missing key 'sources'"),
-        ('[[sources]]\npath = "songs"', "[[sources]]", r"missing key 'sources\[0\]\.path'"),
-        ('[valid]\npath = "valid"', "", r"missing key 'valid\.path'"),
+        ('[[sources]]\npath = "songs"', "[[sources]]", r"'sources\[0\]'.*name the folder"),
+        ('[valid]\npath = "valid"', "", "in 'valid'.*name the folder"),
         ("sample_rate = 8000", "", r"missing key 'network\.sample_rate'"),
     ],
 )
@@ -201,3 +207,99 @@ def test_a_missing_file_or_a_folder_is_named(tmp_path, name):
 def test_a_recipe_without_its_data_names_the_folder(tmp_path):
     with pytest.raises(DatasetError, match=r"no folder '.*songs'"):
         build_task(read_recipe(write(tmp_path)), tmp_path)
+
+
+MADE = """
+[valid]
+kind = "synthetic"
+tracks = 1
+seconds = 2.5
+seed = 1
+
+[[sources]]
+kind = "synthetic"
+tracks = 2
+seconds = 1.0
+"""
+
+
+def made(network):
+    return f"{network}\n{MADE}"
+
+
+def test_a_network_can_be_a_preset_by_name(tmp_path):
+    assert read_recipe(write(tmp_path, made('network = "fast"'))).network == PRESETS["fast"]
+    spleeter = read_recipe(write(tmp_path, made('network = "spleeter"'))).network
+    assert isinstance(spleeter, SpleeterConfig)
+    message = r"'network' = 'milesial': choose from .*spleeter.*default"
+    refused(tmp_path, message, text=made('network = "milesial"'))
+    refused(tmp_path, "missing key 'network'", text=MADE)
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    path = tmp_path / "first.safetensors"
+    network = tiny_network(seed=5)
+    card = Card(license="by permission", training_data="the band")
+    save_network(path, network.state_dict(), network.config, card)
+    return path
+
+
+def test_a_checkpoint_to_go_on_from_brings_its_network_weights_and_terms(tmp_path, checkpoint):
+    text = made(f"init = '{checkpoint}'") + '[card]\nlicense = "CC0"\ntraining_data = "mine"\n'
+    recipe = read_recipe(write(tmp_path, text))
+    assert recipe.network == tiny_config()
+    assert recipe.card.license == "CC0; of the network it goes on from: by permission"
+    assert recipe.card.training_data == "mine; before that: the band"
+    task = build_task(recipe, None)
+    for name, tensor in tiny_network(seed=5).state_dict().items():
+        assert torch.equal(task.network.state_dict()[name], tensor)
+
+
+def test_another_network_than_that_of_the_checkpoint_is_refused(tmp_path, checkpoint):
+    text = f"init = '{checkpoint}'\n{SMALL}"
+    refused(tmp_path, "'network' is not that of 'init'.*leave it out", text=text)
+
+
+def test_a_teacher_makes_it_a_distillation(tmp_path, checkpoint):
+    text = made(f"init = '{checkpoint}'") + f"[teacher]\nmodels = ['{checkpoint}']\n"
+    task = build_task(read_recipe(write(tmp_path, text)), None)
+    assert isinstance(task, DistillationTask)
+    with torch.no_grad():
+        batch = task.batch(0, range(1))
+        assert torch.isfinite(task.loss(task.network, batch))
+
+
+def test_songs_made_from_notes_need_no_data_folder_and_others_say_so(tmp_path, checkpoint):
+    task = build_task(read_recipe(write(tmp_path, made(f"init = '{checkpoint}'"))), None)
+    assert len(task.valid) == 1
+    assert len(set(task.sources(0, range(20)))) == 2
+    with pytest.raises(DatasetError, match=r"wants 'songs': name the folder.*--data"):
+        build_task(read_recipe(write(tmp_path)), None)
+
+
+def test_the_validation_tracks_of_musdb_are_never_drawn_for_training(tmp_path, checkpoint):
+    for name in ("New - Song", *VALID_TRACKS[:3]):
+        for stem in STEMS:
+            path = tmp_path / "musdb" / "train" / name / f"{stem}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(path, noise(2, 20_000, seed=len(name + stem)).T, 8000)
+    parts = {"[[sources]]": "", "[valid]": 'split = "valid"'}
+    tables = [f'{head}\nkind = "musdb"\npath = "musdb"\n{more}\n' for head, more in parts.items()]
+    text = f"init = '{checkpoint}'\n" + "".join(tables)
+    task = build_task(read_recipe(write(tmp_path, text)), tmp_path)
+    assert {track.name for track in task.valid} == set(VALID_TRACKS[:3])
+    assert set(task.sources(0, range(200))) == {"New - Song"}
+
+
+def test_decoded_sound_is_kept_in_the_users_cache_folder_where_asked_for(
+    tmp_path, checkpoint, monkeypatch
+):
+    monkeypatch.setattr("stemsep.training.recipe.user_cache_dir", lambda name: tmp_path / name)
+    for song in ("songs/a", "valid/b"):
+        for stem in STEMS:
+            (tmp_path / song).mkdir(parents=True, exist_ok=True)
+            soundfile.write(tmp_path / song / f"{stem}.wav", noise(2, 20_000).T, 8000)
+    text = f"init = '{checkpoint}'\ncache = 'disk'\n" + SMALL[SMALL.index("[valid]") :]
+    build_task(read_recipe(write(tmp_path, text)), tmp_path)
+    assert len(list((tmp_path / "stemsep" / "decoded").glob("*.npy"))) == 8

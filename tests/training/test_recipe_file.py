@@ -9,6 +9,7 @@ from stemsep.data.shipped import shipped_folder
 from stemsep.errors import DatasetError, RecipeError
 from stemsep.training.recipe import read_recipe
 from stemsep.training.recipe_file import find_recipe, keep_recipe, named, read_table, recipe_text
+from tests.networks import recipes_of_sound
 
 TABLE = "a = 1\n[b]\nc = 2\n[[d]]\ne = 3\n[[d]]\ne = 4\n"
 
@@ -93,9 +94,7 @@ def test_a_recipe_that_is_not_there_lists_the_shipped_ones(tmp_path, monkeypatch
         find_recipe(Path(name))
 
 
-@pytest.mark.parametrize(
-    "path", sorted(shipped_folder("recipes").glob("*.toml")), ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("path", recipes_of_sound(), ids=lambda path: path.stem)
 def test_the_recipe_of_a_run_is_read_as_the_one_it_was_run_by(path, tmp_path):
     recipe = read_recipe(path, ["train.seed=7", "card.description=mine"])
     keep_recipe(recipe, tmp_path / "run")

@@ -248,3 +248,18 @@ def test_another_sample_rate_than_the_networks_is_refused(part):
     tracks[part] = [track("odd", rate=16000)]
     with pytest.raises(DatasetError, match="'odd' has 16000 Hz, the network 8000 Hz"):
         build(**tracks)
+
+
+def test_pictures_show_each_stem_of_the_first_validation_track():
+    task = tones_task()
+    pictures = task.pictures(task.network.eval())
+    assert tuple(pictures) == STEMS
+    assert len({picture.shape for picture in pictures.values()}) == 1
+    assert not np.array_equal(pictures["bass"], pictures["drums"])
+
+
+def test_masks_that_do_not_sum_to_one_are_scored_as_songs_are_separated():
+    config = replace(tiny_config(), unet=replace(tiny_config().unet, head="sigmoid"))
+    task = build([track("a")], [track("c", seed=20)], config=config)
+    estimate, _, _ = task._scored(task.network.eval(), task.valid[0])
+    assert np.allclose(estimate.sum(0), task.valid[0].mixed(0, 3 * RATE), atol=1e-4)

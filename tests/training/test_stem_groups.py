@@ -1,6 +1,6 @@
 import numpy as np
 
-from stemsep.data.remix import Example
+from stemsep.data.playing import Example
 from stemsep.data.track import STEMS
 from stemsep.training.stem_groups import group_examples, stem_groups
 
