@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stemsep.errors import ParameterError
 
-__all__ = ["BLOCK_SAMPLES", "first_non_finite", "fit_length", "reblock"]
+__all__ = ["BLOCK_SAMPLES", "excerpt", "first_non_finite", "fit_length", "reblock"]
 
 BLOCK_SAMPLES = 65536
 """Samples per block wherever blocks have one size: 1.5 s of music, 512 KiB of stereo."""
@@ -26,6 +26,28 @@ def first_non_finite(block: NDArray[Any]) -> int | None:
     """
     finite = np.isfinite(block).all(axis=0)
     return None if finite.all() else int(np.argmin(finite))
+
+
+def excerpt(
+    blocks: Iterable[NDArray[Sample]], start: int, samples: int | None = None
+) -> Iterator[NDArray[Sample]]:
+    """Yield a part of the sound, reading no further than its end.
+
+    Args:
+        blocks: ``(channels, n)`` with any n.
+        start: first sample of the part.
+        samples: length of the part; None is all the rest.
+    """
+    if samples == 0:
+        return
+    position, stop = 0, None if samples is None else start + samples
+    for block in blocks:
+        kept = block[:, max(0, start - position) : None if stop is None else stop - position]
+        position += block.shape[1]
+        if kept.shape[1]:
+            yield kept
+        if stop is not None and position >= stop:
+            return
 
 
 def reblock(blocks: Iterable[NDArray[Sample]], samples: int) -> Iterator[NDArray[Sample]]:

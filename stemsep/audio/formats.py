@@ -5,7 +5,7 @@ from __future__ import annotations
 import av
 import soundfile  # type: ignore[import-untyped]
 
-from stemsep.audio.write import BIT_DEPTHS
+from stemsep.audio.targets import TARGETS, Target
 
 __all__ = ["SOUND_SUFFIXES", "readable_formats", "writable_formats"]
 
@@ -49,7 +49,10 @@ def readable_formats() -> list[str]:
 
 def writable_formats() -> list[str]:
     """Return the formats that `stemsep.audio.open_writer` writes, with their bit depths."""
-    return [
-        f"{name} ({', '.join('32-bit float' if d is None else f'{d}-bit' for d in depths)})"
-        for name, depths in BIT_DEPTHS.items()
-    ]
+    return [f"{name} ({_kinds(target)})" for name, target in TARGETS.items()]
+
+
+def _kinds(target: Target) -> str:
+    if target.lossy:
+        return "lossy"
+    return ", ".join("32-bit float" if d is None else f"{d}-bit" for d in target.bit_depths)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from stemsep.audio.tags import Tags
 
 __all__ = ["AudioInfo", "Block", "OpenedAudio"]
 
@@ -48,8 +50,10 @@ class OpenedAudio:
         info: the facts of its header.
         blocks: `Block` after `Block` of any size, until the end or the place where damage stops it.
         close: gives the file back; to be called once.
+        tags: title, artist, ... and cover.
     """
 
     info: AudioInfo
     blocks: Iterator[Block]
     close: Callable[[], None]
+    tags: Tags = field(default_factory=Tags)

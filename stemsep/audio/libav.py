@@ -17,10 +17,12 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.packet import Packet
 from numpy.typing import NDArray
 
 from stemsep.audio.info import AudioInfo, Block, OpenedAudio
 from stemsep.audio.promise import promised_bytes
+from stemsep.audio.tags import read_tags, split_cover
 from stemsep.errors import AudioFileError
 
 __all__ = ["open_libav", "read_all_streams"]
@@ -31,18 +33,24 @@ TIMED = ("mov,", "matroska", "asf", "flac", "caf", "tta", "wv", "ape", "mp3")
 MP3_LENGTH_TAGS = (b"Xing", b"Info", b"VBRI")
 
 
-def open_libav(path: Path) -> OpenedAudio:
+def open_libav(path: Path, file: object | None = None) -> OpenedAudio:
     """Return the opened file, at its first sound stream.
+
+    Args:
+        path: the file.
+        file: an object to read from instead, such as a pipe; ``path`` is then its name only.
 
     Raises:
         AudioFileError: not a sound file, no sound in it, or no decoder for its sound.
     """
     with ExitStack() as stack:
-        container = _open_container(path, stack)
+        container = _open_container(path, stack, file)
         stream = container.streams.audio[0]
         info = _info(path, container, stream)
-        blocks = _blocks(container, stream, info)
-        return OpenedAudio(info=info, blocks=blocks, close=stack.pop_all().close)
+        cover, packets = split_cover(container)
+        blocks = _blocks(packets, stream, info)
+        tags = read_tags(container, cover)
+        return OpenedAudio(info=info, blocks=blocks, close=stack.pop_all().close, tags=tags)
 
 
 def read_all_streams(path: Path) -> tuple[list[NDArray[Any]], AudioInfo]:
@@ -66,7 +74,7 @@ def read_all_streams(path: Path) -> tuple[list[NDArray[Any]], AudioInfo]:
                 "convert them to one rate"
             )
         parts: dict[int, list[Block]] = {stream.index: [] for stream in streams}
-        for index, block in _decode(container, list(streams), infos):
+        for index, block in _decode(container.demux(list(streams)), infos):
             parts[index].append(block)
     if not all(parts.values()):
         raise AudioFileError(
@@ -76,8 +84,8 @@ def read_all_streams(path: Path) -> tuple[list[NDArray[Any]], AudioInfo]:
     return [np.concatenate(blocks, axis=1) for blocks in parts.values()], next(iter(infos.values()))
 
 
-def _open_container(path: Path, stack: ExitStack) -> InputContainer:
-    file = stack.enter_context(path.open("rb"))
+def _open_container(path: Path, stack: ExitStack, file: object | None = None) -> InputContainer:
+    file = file or stack.enter_context(path.open("rb"))
     try:
         container = av.open(file, "r", options={"protocol_whitelist": "none"})
     except av.FFmpegError as error:
@@ -170,16 +178,17 @@ def _mp3_has_length(path: Path) -> bool:
     return any(tag in frame for tag in MP3_LENGTH_TAGS)
 
 
-def _blocks(container: InputContainer, stream: AudioStream, info: AudioInfo) -> Iterator[Block]:
-    for _, block in _decode(container, [stream], {stream.index: info}):
+def _blocks(
+    packets: Iterator[Packet[Any]], stream: AudioStream, info: AudioInfo
+) -> Iterator[Block]:
+    for _, block in _decode(packets, {stream.index: info}):
         yield block
 
 
 def _decode(
-    container: InputContainer, streams: list[AudioStream], infos: dict[int, AudioInfo]
+    packets: Iterator[Packet[Any]], infos: dict[int, AudioInfo]
 ) -> Iterator[tuple[int, Block]]:
     """Yield (stream index, block) until the end; what is damaged is left out."""
-    packets = container.demux(streams)
     while True:
         try:
             packet = next(packets, None)

@@ -7,7 +7,8 @@ counts are the file's own; to change them is `stemsep.audio.convert`'s part.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -20,6 +21,7 @@ from stemsep.audio.info import AudioInfo, Block, OpenedAudio
 from stemsep.audio.libav import open_libav, read_all_streams
 from stemsep.audio.promise import ogg_is_cut
 from stemsep.audio.sndfile import knows_magic, open_sndfile
+from stemsep.audio.tags import Tags
 from stemsep.errors import AudioFileError
 
 __all__ = [
@@ -44,15 +46,16 @@ class AudioReader:
 
     Attributes:
         info: the facts of its header.
+        tags: title, artist, ... and cover.
         missing_seconds: after `blocks`: how much of what the header promised does not decode, as
             the file was cut or is damaged; NaN for a cut Ogg, whose header promises nothing; 0.0
             for a good file, and where a cut leaves no trace (ADTS, MP3 without a length tag).
     """
 
-    def __init__(self, opened: OpenedAudio) -> None:
-        self.info = opened.info
+    def __init__(self, opened: OpenedAudio, on_close: Callable[[], None] | None = None) -> None:
+        self.info, self.tags = opened.info, opened.tags
         self.missing_seconds = 0.0
-        self._close = opened.close
+        self._close, self._on_close = opened.close, on_close
         self._blocks = self._checked_blocks(opened.blocks)
 
     def __enter__(self) -> AudioReader:
@@ -65,6 +68,8 @@ class AudioReader:
         traceback: TracebackType | None,
     ) -> None:
         self._close()
+        if self._on_close:
+            self._on_close()
 
     def blocks(self) -> Iterator[Block]:
         """Return the sound in blocks ``(channels, BLOCK_SAMPLES)``, the last shorter.
@@ -97,8 +102,12 @@ class AudioReader:
         self.missing_seconds = _missing_seconds(self.info, samples)
 
 
-def open_audio(path: Path) -> AudioReader:
+def open_audio(path: Path, *, on_close: Callable[[], None] | None = None) -> AudioReader:
     """Return the file opened for reading.
+
+    Args:
+        path: the file.
+        on_close: called when the reader has given the file back.
 
     Raises:
         AudioFileError: it is missing, a folder, not readable, empty, not sound, or holds no sound.
@@ -108,7 +117,9 @@ def open_audio(path: Path) -> AudioReader:
     try:
         # A pipe cannot be looked at first.
         opened = open_sndfile(path) if path.is_file() and knows_magic(path) else None
-        return AudioReader(opened or open_libav(path))
+        if opened is not None:
+            opened = replace(opened, tags=_tags(path))
+        return AudioReader(opened or open_libav(path), on_close)
     except AudioFileError:
         raise
     except OSError as error:
@@ -165,6 +176,16 @@ def read_streams(path: Path) -> tuple[list[NDArray[np.float32]], int]:
     for waveform in waveforms:
         _check_finite(waveform, offset=0, info=info)
     return waveforms, info.sample_rate
+
+
+def _tags(path: Path) -> Tags:
+    """Return the tags of a file that libsndfile reads, of whose tags FFmpeg knows more."""
+    try:
+        opened = open_libav(path)
+    except AudioFileError:
+        return Tags()
+    opened.close()
+    return opened.tags
 
 
 def _check_file(path: Path) -> None:

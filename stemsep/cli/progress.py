@@ -5,26 +5,104 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
-__all__ = ["count_progress", "song_progress", "track_progress", "transfer_progress"]
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+__all__ = [
+    "Songs",
+    "Update",
+    "count_progress",
+    "songs_progress",
+    "track_progress",
+    "transfer_progress",
+]
 
 LINE_SECONDS = 10.0
 """Seconds between plain lines."""
 
+Update: TypeAlias = Callable[[float, float | None], None]
+"""Takes the seconds of a song that are done, and all of them where that is known."""
+
+Songs: TypeAlias = Callable[[str], AbstractContextManager[Update]]
+"""Takes the name of a song and gives what shows how far it is."""
+
 
 @contextmanager
-def song_progress(name: str, *, show: bool) -> Iterator[Callable[[float, float | None], None]]:
-    """Give a callback that shows how far a song is, how fast it goes and how long it will take."""
+def songs_progress(*, show: bool) -> Iterator[Songs]:
+    """Give what shows how far songs are, how fast they go and how long they will take.
+
+    Several songs may be under way at once, in threads.
+    """
     if not show:
-        yield lambda _done, _total: None
+        yield _silent
     elif sys.stderr.isatty():
-        with _bar(name) as update:
-            yield update
+        with _bars() as progress:
+            yield partial(_bar, progress)
     else:
-        yield _lines(name)
+        yield _lines
+
+
+@contextmanager
+def _silent(name: str) -> Iterator[Update]:  # noqa: ARG001
+    yield lambda _done, _total: None
+
+
+def _bars() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[speed]}"),
+        Remaining(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+@contextmanager
+def _bar(progress: Progress, name: str) -> Iterator[Update]:
+    from rich.markup import escape
+
+    started = time.monotonic()
+    task = progress.add_task(escape(name), total=None, speed="")
+
+    def update(done: float, total: float | None) -> None:
+        progress.update(task, completed=done, total=total, speed=_speed(done, started))
+
+    try:
+        yield update
+    finally:
+        progress.remove_task(task)
+
+
+@contextmanager
+def _lines(name: str) -> Iterator[Update]:
+    started = last = time.monotonic()
+
+    def update(done: float, total: float | None) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < LINE_SECONDS:
+            return
+        last = now
+        rest = ""
+        if total:
+            done = min(done, total)  # headers can promise too little
+            left = (now - started) * (total - done) / done
+            rest = f" of {total:.0f} s ({100 * done / total:.0f} %), {left:.0f} s left"
+        click.echo(f"{name}: {done:.0f} s{rest}, {_speed(done, started)}", err=True)
+
+    yield update
 
 
 @contextmanager
@@ -90,50 +168,6 @@ def _transfer_lines(name: str) -> Callable[[int, int | None], None]:
         last = time.monotonic()
         rest = f" of {total / 1e6:.1f} MB ({100 * here / total:.0f} %)" if total else " MB"
         click.echo(f"{name}: {here / 1e6:.1f}{rest}", err=True)
-
-    return update
-
-
-@contextmanager
-def _bar(name: str) -> Iterator[Callable[[float, float | None], None]]:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-    from rich.progress import TimeRemainingColumn as Remaining
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[speed]}"),
-        Remaining(),
-    )
-    started = time.monotonic()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(escape(name), total=None, speed="")
-
-        def update(done: float, total: float | None) -> None:
-            speed = _speed(done, started)
-            progress.update(task, completed=done, total=total, speed=speed)
-
-        yield update
-
-
-def _lines(name: str) -> Callable[[float, float | None], None]:
-    started = last = time.monotonic()
-
-    def update(done: float, total: float | None) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last < LINE_SECONDS:
-            return
-        last = now
-        rest = ""
-        if total:
-            done = min(done, total)  # headers can promise too little
-            left = (now - started) * (total - done) / done
-            rest = f" of {total:.0f} s ({100 * done / total:.0f} %), {left:.0f} s left"
-        click.echo(f"{name}: {done:.0f} s{rest}, {_speed(done, started)}", err=True)
 
     return update
 

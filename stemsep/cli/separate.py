@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
+import json
 import os
-import traceback
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from stemsep.cli.interrupt import interrupt_between_blocks
 from stemsep.cli.options import (
     debug_option,
     debugging,
@@ -20,14 +19,12 @@ from stemsep.cli.options import (
     one_line,
     usage_errors,
 )
-from stemsep.cli.progress import song_progress
-from stemsep.errors import ParameterError
+from stemsep.cli.songs import Run, separate_all
+from stemsep.errors import ParameterError, StemsepError
 
 if TYPE_CHECKING:
-    from stemsep.plotting.spectrogram import StemPicture
-    from stemsep.separation import FileResult, OutputConfig, Separator
+    from stemsep.separation import OutputConfig, Part, Separator
     from stemsep.separation.exact import ExactSeparator
-    from stemsep.separation.outputs import Input
 
 __all__ = ["command"]
 
@@ -48,6 +45,36 @@ class _LiteralNames(click.Command):
         return super().parse_args(ctx, args)
 
 
+class _Seconds(click.ParamType):  # type: ignore[type-arg]
+    """A time: seconds such as 90 or 90.5, or minutes and seconds such as 1:30."""
+
+    name = "time"
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,
+        ctx: click.Context | None,  # noqa: ARG002
+    ) -> float:
+        """Return seconds."""
+        try:
+            parts = [float(part) for part in str(value).split(":")]
+        except ValueError:
+            parts = []
+        if not 1 <= len(parts) <= 3:
+            self.fail(f"'{value}' is no time: give seconds, or minutes and seconds as 1:30", param)
+        return float(sum(part * 60**power for power, part in enumerate(reversed(parts))))
+
+
+SECONDS = _Seconds()
+
+
+def _complete_model(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    from stemsep.weights.catalog import shipped_checkpoints
+
+    return [name for name in shipped_checkpoints() if name.startswith(incomplete)]
+
+
 @click.command(cls=_LiteralNames)
 @click.argument(
     "inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT..."
@@ -58,7 +85,7 @@ class _LiteralNames(click.Command):
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("separated"),
     show_default=True,
-    help="Folder of the stems.",
+    help="Folder of the stems; - writes one stem to the standard output.",
 )
 @click.option(
     "--stems",
@@ -70,8 +97,14 @@ class _LiteralNames(click.Command):
     default="default",
     show_default=True,
     help="Name of a network (see: stemsep models list), its .safetensors file, or its address.",
+    shell_complete=_complete_model,
 )
-@click.option("--format", type=click.Choice(["wav", "flac"]), help="Of the stems (default: wav).")
+@click.option(
+    "--format",
+    type=click.Choice(["wav", "flac", "mp3", "ogg", "opus", "m4a", "stem.mp4"]),
+    help="Of the stems (default: wav); stem.mp4 is one file for DJ programs.",
+)
+@click.option("--bitrate", metavar="RATE", help="Of MP3, OGG, Opus and M4A, such as 192k.")
 @click.option(
     "--bit-depth",
     type=click.Choice(["auto", "16", "24", "32f"]),
@@ -82,6 +115,30 @@ class _LiteralNames(click.Command):
     help="Path of a stem below the output folder, from {track}, {stem}, {ext} and {folder} "
     "(default: {track}/{stem}.{ext}).",
 )
+@click.option("--start", type=SECONDS, help="Where to begin in each song: seconds, or 1:30.")
+@click.option("--duration", type=SECONDS, help="How much of each song: seconds, or 1:30.")
+@click.option("--preview", is_flag=True, help="Only the loudest 30 seconds of each song.")
+@click.option(
+    "--clip",
+    type=click.Choice(["limit", "gain"]),
+    help="Beyond full scale: limit (the other stems take it; the default), or gain: all stems "
+    "and the song get quieter by one factor.",
+)
+@click.option(
+    "--wiener",
+    type=click.IntRange(0, 20),
+    default=0,
+    metavar="N",
+    help="Iterations of the multichannel Wiener filter on the stems (default: 0, none).",
+)
+@click.option("--jobs", type=click.IntRange(1, 64), default=1, help="Songs at once (default: 1).")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.json",
+    help="Write what became of each song, with times and levels.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report to the standard output.")
 @click.option("--skip-existing", is_flag=True, help="Leave stems alone that are there already.")
 @click.option("--overwrite", is_flag=True, help="Replace stems that are there already.")
 @click.option("--plot", is_flag=True, help="Draw each song and its stems into a PNG beside them.")
@@ -105,22 +162,24 @@ class _LiteralNames(click.Command):
 def command(inputs: tuple[Path, ...], output: Path, **options: Any) -> int:
     """Separate songs into stems.
 
-    INPUT is a sound file (WAV, FLAC, MP3, OGG, Opus, M4A, a video, ...) or a folder of them,
-    searched to any depth. Stems have the rate, the channels and the length of their song, and
-    together they are the song.
+    INPUT is a sound file (WAV, FLAC, MP3, OGG, Opus, M4A, a video, ...), a folder of them, searched
+    to any depth, a pattern such as '*.mp3', or - for the standard input. Stems have the rate, the
+    channels and the length of their song, and together they are the song.
 
     \b
     Examples:
       stemsep separate song.mp3
       stemsep separate album/ --stems 2 --format flac -o karaoke
+      cat song.mp3 | stemsep separate - --stems vocals -o - | aplay
     """
-    settings = _output_config(options)
+    settings, part = _output_config(options), _part(options)
+    if options["as_json"] and str(output) == "-":
+        raise click.UsageError("--json and -o - would both write to the standard output")
     from stemsep.models.memory import keep_freed_memory
     from stemsep.separation.batch import find_inputs, plan
     from stemsep.separation.device import use_threads
 
-    if options["threads"]:
-        use_threads(options["threads"])
+    started = time.monotonic()
     keep_freed_memory()
     found, errors = find_inputs(inputs, output=output)
     for error in errors:
@@ -128,80 +187,89 @@ def command(inputs: tuple[Path, ...], output: Path, **options: Any) -> int:
     if not found:
         return 1
     with usage_errors():
-        separator = _separator(options)
+        checkpoint = _checkpoint(options)
+        separator = _separator(checkpoint, options)
         songs = plan(found, output, settings, separator.stems)
-    failed = sum(not _separate(separator, song, output, settings, options) for song in songs)
-    done, failed = len(songs) - failed, failed + len(errors)
-    if failed and done + failed > 1 and not options["quiet"]:
-        click.echo(f"{done} done, {failed} failed", err=True)
+    jobs = min(options["jobs"], max(1, len(songs)))
+    use_threads(options["threads"], jobs=jobs)
+    run = Run(
+        separator=separator,
+        output=output,
+        settings=settings,
+        part=part,
+        load_seconds=time.monotonic() - started,
+        jobs=jobs,
+        debug=debugging(),
+        **{name: options[name] for name in ("plot", "quiet", "verbose")},
+    )
+    if settings.format == "opus" and not run.quiet:
+        click.echo("Opus is written at 48000 Hz, whatever the song has", err=True)
+    entries: list[dict[str, Any]] = [_failed(error) for error in errors]
+    try:
+        separate_all(run, songs, entries)
+    finally:
+        _report(run, checkpoint, entries, options)
+    failed = sum(entry["status"] == "failed" for entry in entries)
+    if failed and len(entries) > 1 and not run.quiet:
+        click.echo(f"{len(entries) - failed} done, {failed} failed", err=True)
     return 1 if failed else 0
 
 
-def _separator(options: dict[str, Any]) -> Separator | ExactSeparator:
-    """Return the network that was asked for, ready to separate."""
+def _failed(error: StemsepError) -> dict[str, Any]:
+    return {"path": None, "status": "failed", "error": one_line(error)}
+
+
+def _report(
+    run: Run, checkpoint: Path, entries: list[dict[str, Any]], options: dict[str, Any]
+) -> None:
+    """Write and print the report, where it was asked for."""
+    if not options["report"] and not options["as_json"]:
+        return
+    from stemsep.separation.report import report, write_report
+
+    content = report(
+        entries,
+        model=options["model"],
+        checkpoint=checkpoint,
+        device=str(run.separator.device),
+        precision=run.separator.precision,
+        load_seconds=run.load_seconds,
+    )
+    if options["report"]:
+        write_report(content, options["report"])
+    if options["as_json"]:
+        click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def _checkpoint(options: dict[str, Any]) -> Path:
+    """Return the file of the network that was asked for, fetched if it is not here."""
+    from stemsep.weights.catalog import find_checkpoint
+    from stemsep.weights.published import published_name
+
+    fetching = fetching_from(offline=options["offline"], quiet=options["quiet"])
+    return find_checkpoint(published_name(options["model"], options["stems"]), fetching=fetching)
+
+
+def _separator(checkpoint: Path, options: dict[str, Any]) -> Separator | ExactSeparator:
+    """Return the network of a checkpoint, ready to separate."""
     from stemsep.separation import Separator
     from stemsep.separation.exact import ExactConfig, ExactSeparator
-    from stemsep.weights.catalog import find_checkpoint
     from stemsep.weights.checkpoint import load_network
-    from stemsep.weights.published import published_name
 
     exact, device, precision = options["exact"], options["device"], options["precision"]
     if options["mask_extension"] and not exact:
         raise ParameterError("--mask-extension goes with --exact")
+    if options["wiener"] and exact:
+        raise ParameterError("--exact has no Wiener filter: leave --wiener out")
     if exact and precision == "bf16":
         raise ParameterError("--exact computes in fp32: leave --precision out")
-    fetching = fetching_from(offline=options["offline"], quiet=options["quiet"])
-    model = published_name(options["model"], options["stems"])
-    network = load_network(find_checkpoint(model, fetching=fetching))
+    network = load_network(checkpoint)
     if exact:
         config = ExactConfig(mask_extension=options["mask_extension"] or "zeros")
         return ExactSeparator(network, config, device=device)
-    return Separator(network, device=device, precision=precision)
-
-
-def _separate(
-    separator: Separator | ExactSeparator,
-    song: Input,
-    output: Path,
-    settings: OutputConfig,
-    options: dict[str, Any],
-) -> bool:
-    """Separate one song and say what became of it; return whether it was done."""
-    from stemsep.separation.files import separate_file
-
-    name, show = song.path.name, not options["quiet"]
-    try:
-        with interrupt_between_blocks() as check, song_progress(name, show=show) as update:
-
-            def progress(done: float, total: float | None) -> None:
-                check()
-                update(done, total)
-
-            result = separate_file(
-                separator,
-                song.path,
-                output,
-                settings,
-                folder=song.folder,
-                progress=progress,
-                picture=_picture(name) if options["plot"] else None,
-            )
-            check()
-    except Exception as error:  # one bad song must not end the others
-        if debugging():
-            traceback.print_exc()
-        text = one_line(error)
-        name = "" if str(song.path) in str(error) else f"'{song.path}': "
-        click.echo(f"Error: {name}{text}", err=True)
-        return False
-    _show_result(result, options)
-    return True
-
-
-def _picture(title: str) -> StemPicture:
-    from stemsep.plotting.spectrogram import StemPicture
-
-    return StemPicture(title)
+    return Separator(
+        network, device=device, precision=precision, wiener_iterations=options["wiener"]
+    )
 
 
 def _output_config(options: dict[str, Any]) -> OutputConfig:
@@ -209,7 +277,7 @@ def _output_config(options: dict[str, Any]) -> OutputConfig:
 
     if options["skip_existing"] and options["overwrite"]:
         raise click.UsageError("--skip-existing and --overwrite exclude each other")
-    names = ("stems", "format", "bit_depth", "template")
+    names = ("stems", "format", "bitrate", "bit_depth", "template", "clip")
     given = {name: options[name] for name in names if options[name] is not None}
     if options["skip_existing"] or options["overwrite"]:
         given["existing"] = "skip" if options["skip_existing"] else "overwrite"
@@ -217,37 +285,12 @@ def _output_config(options: dict[str, Any]) -> OutputConfig:
         return OutputConfig(**given)
 
 
-def _show_result(result: FileResult, options: dict[str, Any]) -> None:
-    if result.missing_seconds:
-        missing = f"{result.missing_seconds:.2f} s of it are"
-        if math.isnan(result.missing_seconds):
-            missing = "its end is (how much is not known)"
-        click.echo(
-            f"Warning: '{result.path}' is cut short: {missing} missing; "
-            f"the {result.seconds:.2f} s that decode were separated",
-            err=True,
+def _part(options: dict[str, Any]) -> Part:
+    from stemsep.separation import Part
+
+    with usage_errors():
+        return Part(
+            start_seconds=options["start"] or 0.0,
+            duration_seconds=options["duration"],
+            preview=options["preview"],
         )
-    if result.clipped:
-        click.echo(
-            f"Warning: '{result.path}': {result.clipped} samples are beyond full scale and were "
-            "limited; --bit-depth 32f keeps them",
-            err=True,
-        )
-    if options["quiet"]:
-        return
-    if result.written:
-        folder = next(iter(result.written.values())).parent
-        speed = result.seconds / max(1e-6, result.elapsed)
-        click.echo(
-            f"{result.path}: {', '.join(result.written)} in '{folder}' "
-            f"({result.seconds:.1f} s of sound in {result.elapsed:.1f} s, {speed:.1f} x real time)",
-            err=True,
-        )
-    else:
-        click.echo(f"{result.path}: all stems are there already, left alone", err=True)
-    if options["verbose"]:
-        if result.picture:
-            click.echo(f"  drew {result.picture}", err=True)
-        for verb, paths in (("wrote", result.written), ("kept", result.kept)):
-            for path in paths.values():
-                click.echo(f"  {verb} {path}", err=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stemsep.cli.options import debug_option
-from stemsep.cli.progress import song_progress
+from stemsep.cli.progress import songs_progress
 from stemsep.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def command(
         for number in range(tracks)
     ]
     todo = _without_existing(wanted, skip=skip_existing, overwrite=overwrite)
-    with song_progress("songs", show=not quiet) as update:
+    with songs_progress(show=not quiet) as songs, songs("songs") as update:
         for done, _ in enumerate(_made(todo, jobs or os.cpu_count() or 1), start=1):
             update(done * seconds, len(todo) * seconds)
     if not quiet:

@@ -4,8 +4,9 @@ Takes: sound files, waveforms or streams of blocks. Gives: stems, as files or wa
 Next stage: `stemsep.audio` (stems -> files).
 """
 
-from stemsep.separation.files import FileResult
+from stemsep.separation.files import Part
 from stemsep.separation.outputs import OutputConfig
+from stemsep.separation.results import FileResult
 from stemsep.separation.separator import Separator
 
-__all__ = ["FileResult", "OutputConfig", "Separator"]
+__all__ = ["FileResult", "OutputConfig", "Part", "Separator"]

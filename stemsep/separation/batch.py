@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from glob import glob
 from pathlib import Path
 
 from stemsep.audio.formats import SOUND_SUFFIXES
 from stemsep.errors import AudioFileError, ParameterError, StemsepError
 from stemsep.separation.outputs import (
+    STDIO,
     Input,
     OutputConfig,
     find_clashes,
@@ -24,7 +26,8 @@ def find_inputs(paths: Iterable[Path], *, output: Path) -> tuple[list[Input], li
     """Return the sound files given by name or lying below given folders, each once.
 
     Args:
-        paths: files and folders; folders are searched to any depth, hidden files left out.
+        paths: files, folders and patterns such as ``*.mp3`` (``**`` is any depth), and `STDIO`;
+            folders are searched to any depth, hidden files left out.
         output: folder of the stems; one that lies below a given folder is not searched.
 
     Returns:
@@ -33,7 +36,17 @@ def find_inputs(paths: Iterable[Path], *, output: Path) -> tuple[list[Input], li
     found: dict[str, Input] = {}
     errors: list[StemsepError] = []
     for path in paths:
+        if path == STDIO:
+            found.setdefault(str(path), Input(path=path))
+            continue
         if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name too long
+            matching = [] if os.path.lexists(path) else _matching(path)
+            if matching:  # a pattern that the shell has not expanded
+                more, refused_more = find_inputs(matching, output=output)
+                for source in more:
+                    found.setdefault(os.path.abspath(source.path), source)  # noqa: PTH100
+                errors += refused_more
+                continue
             found.setdefault(os.path.abspath(path), Input(path=path))  # noqa: PTH100
             continue
         refused: list[OSError] = []
@@ -50,6 +63,11 @@ def find_inputs(paths: Iterable[Path], *, output: Path) -> tuple[list[Input], li
                 ParameterError(f"no sound files in the folder '{path}': give one that has some")
             )
     return list(found.values()), errors
+
+
+def _matching(pattern: Path) -> list[Path]:
+    """Return what a pattern with ``*``, ``?``, ``[…]`` or ``**`` stands for, in order."""
+    return [Path(name) for name in sorted(glob(str(pattern), recursive=True))]  # noqa: PTH207
 
 
 def plan(
@@ -69,6 +87,10 @@ def plan(
         ParameterError: two inputs with the same output path (all such pairs are named), a stem
             that would replace an input, or options that do not fit together.
     """
+    written = choose_stems(options.stems, available).written
+    if output == STDIO:
+        _check_stdout(inputs, options, written)
+        return list(inputs)
     names = {*available, ACCOMPANIMENT}
     stems_of_all = {
         os.path.abspath(path)  # noqa: PTH100
@@ -80,12 +102,26 @@ def plan(
         for source in inputs
         if not source.folder or os.path.abspath(source.path) not in stems_of_all  # noqa: PTH100
     ]
-    written = choose_stems(options.stems, available).written
     planned = {s: list(output_paths(s, output, options, written).values()) for s in songs}
     clashes = find_clashes(planned)
     if clashes:
         raise ParameterError("; ".join(clashes))
     return songs
+
+
+def _check_stdout(inputs: Sequence[Input], options: OutputConfig, written: Sequence[str]) -> None:
+    if len(inputs) > 1 or len(written) > 1 or options.format not in ("wav", "flac"):
+        problem = (
+            f"{len(inputs)} inputs"
+            if len(inputs) > 1
+            else f"{len(written)} stems"
+            if len(written) > 1
+            else f"the format {options.format}"
+        )
+        raise ParameterError(
+            f"{problem} cannot go to the standard output: give one input, one stem (such as "
+            "--stems vocals), and format wav or flac"
+        )
 
 
 def _sound_files(folder: Path, output: Path, refused: list[OSError]) -> Iterator[Path]:

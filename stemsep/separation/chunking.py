@@ -25,7 +25,16 @@ from stemsep.dsp import STFTConfig, n_frames
 from stemsep.dsp.stft import analyse, synthesise, window_energy
 from stemsep.errors import ParameterError
 
-__all__ = ["Chunk", "ChunkConfig", "core_waveform", "cut", "frames_of", "hold_ends"]
+__all__ = [
+    "Chunk",
+    "ChunkConfig",
+    "core_frames",
+    "core_waveform",
+    "cut",
+    "frames_of",
+    "hold_ends",
+    "join",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,19 +46,26 @@ class ChunkConfig:
             sizes must be multiples of the network's stride in time.
         context_frames: frames that a chunk sees on each side of its core.
         batch_size: chunks that go through the network together.
+        fade_frames: frames before and after each border of cores over which one chunk's stems
+            fade into the next one's, for what is not the same in both; 0 is a cut.
 
     Raises:
-        ParameterError: a size below 1.
+        ParameterError: a size below 1, or a fade that is longer than half a core or negative.
     """
 
     core_frames: int = 416
     context_frames: int = 48
     batch_size: int = 1
+    fade_frames: int = 0
 
     def __post_init__(self) -> None:
         for name in ("core_frames", "context_frames", "batch_size"):
             if getattr(self, name) < 1:
                 raise ParameterError(f"{name} = {getattr(self, name)}: it must be 1 or more")
+        if not 0 <= 2 * self.fade_frames <= self.core_frames:
+            raise ParameterError(
+                f"fade_frames = {self.fade_frames}: it must be 0 to {self.core_frames // 2}"
+            )
 
     @classmethod
     def for_stride(cls, stride: int, *, batch_size: int = 1) -> ChunkConfig:
@@ -155,28 +171,69 @@ def hold_ends(magnitude: Tensor, present: Tensor) -> Tensor:
     return torch.stack(held)
 
 
+def core_frames(stft: STFTConfig, config: ChunkConfig) -> slice:
+    """Return which of a chunk's frames have a window that reaches into its core or its fades."""
+    reach = _reach(stft) + config.fade_frames
+    return slice(config.context_frames - reach, config.context_frames + config.core_frames + reach)
+
+
 def core_waveform(stems: Tensor, present: Tensor, stft: STFTConfig, config: ChunkConfig) -> Tensor:
     """Return the cores of chunks from their stems' spectra.
 
     Args:
-        stems: ``(batch, stems, channels, freq, frames)``, complex.
-        present: ``(batch, frames)``.
+        stems: ``(batch, stems, channels, freq, frames)``, complex, of the frames of `core_frames`.
+        present: ``(batch, frames)``, of the same.
         stft: sizes of the transform.
         config: sizes of the chunks.
 
     Returns:
-        ``(batch, stems, channels, core_frames * hop_length)``.
+        ``(batch, stems, channels, (core_frames + 2 * fade_frames) * hop_length)``: the core between
+        its fades.
     """
-    # Frames whose window reaches into the core; the others would be computed for nothing.
-    half = stft.n_fft // 2
-    reach = -(-half // stft.hop_length)
-    kept = slice(config.context_frames - reach, config.context_frames + config.core_frames + reach)
-    energy = torch.stack([window_energy(row[kept], stft) for row in present])
-    waveform = synthesise(stems[..., kept], stft)
-    first = reach * stft.hop_length + half
-    core = slice(first, first + config.core_frames * stft.hop_length)
+    energy = torch.stack([window_energy(row, stft) for row in present])
+    waveform = synthesise(stems, stft)
+    first = _reach(stft) * stft.hop_length + stft.n_fft // 2
+    frames = config.core_frames + 2 * config.fade_frames
+    core = slice(first, first + frames * stft.hop_length)
     # Past the song's end no window has any energy, and nothing of it is kept.
     return waveform[..., core] / energy[:, None, None, core].clamp_min(1e-8)
+
+
+def join(
+    cores: Iterable[tuple[Tensor, int]], stft: STFTConfig, config: ChunkConfig
+) -> Iterator[Tensor]:
+    """Yield the song's stems from the cores of its chunks, fading from each to the next.
+
+    Args:
+        cores: ``(…, (core_frames + 2 * fade_frames) * hop_length)`` and how many samples of the
+            core belong to the song.
+        stft: sizes of the transform.
+        config: sizes of the chunks.
+
+    Yields:
+        ``(…, samples)``, any sizes.
+    """
+    fade, step = config.fade_frames * stft.hop_length, config.core_frames * stft.hop_length
+    rising = (torch.arange(2 * fade) + 0.5) / max(1, 2 * fade)
+    held: Tensor | None = None  # the fades at the end of the core before
+    for core, length in cores:
+        if held is None:
+            faded = core[..., fade:]
+        else:
+            mixed = torch.lerp(held, core[..., : 2 * fade], rising)
+            faded = torch.cat([mixed, core[..., 2 * fade :]], dim=-1)
+        if length < step:  # the song ends in it
+            yield faded[..., : length + (0 if held is None else fade)]
+            return
+        held = faded[..., faded.shape[-1] - 2 * fade :]
+        yield faded[..., : faded.shape[-1] - 2 * fade]
+    if held is not None:
+        yield held[..., :fade]
+
+
+def _reach(stft: STFTConfig) -> int:
+    """Return how many frames before a sample still have it in their window."""
+    return -(-stft.n_fft // 2 // stft.hop_length)
 
 
 def _slice(held: Tensor, start: int, size: int, *, reflect_left: int) -> Tensor:

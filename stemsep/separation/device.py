@@ -57,6 +57,14 @@ def cpu_has_bf16() -> bool:
     return any(getattr(torch.cpu, test, lambda: False)() for test in tests)
 
 
-def use_threads(threads: int) -> None:
-    """Let this process compute on ``threads`` CPU threads; samples depend on it in the last bit."""
-    torch.set_num_threads(threads)
+def use_threads(threads: int | None, *, jobs: int = 1) -> None:
+    """Let this process compute on ``threads`` CPU threads; samples depend on it in the last bit.
+
+    Args:
+        threads: for each job; None is the cores' number, shared by the jobs.
+        jobs: songs at once.
+    """
+    if threads is None and jobs > 1:
+        threads = max(1, torch.get_num_threads() // jobs)
+    if threads is not None:
+        torch.set_num_threads(threads)

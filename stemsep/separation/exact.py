@@ -23,8 +23,8 @@ from stemsep.separation.as_openunmix import openunmix_stems
 from stemsep.separation.as_spleeter import MaskExtension, spleeter_stems
 from stemsep.separation.checks import checked_blocks
 from stemsep.separation.device import choose_device
-from stemsep.separation.files import Progress
 from stemsep.separation.residue import OUTPUT_SAMPLES
+from stemsep.separation.results import Progress, Timings
 
 __all__ = ["ExactConfig", "ExactSeparator"]
 
@@ -74,6 +74,7 @@ class ExactSeparator:
                 "the exact way is that of Spleeter's and Open-Unmix's networks: choose one of them"
             )
         self.device, self.exact = choose_device(device), config or ExactConfig()
+        self.precision = "fp32"
         if isinstance(network, OpenUnmix) and self.exact.mask_extension != "zeros":
             raise ParameterError("a mask extension is for Spleeter's networks: leave it out")
         self.network: Spleeter | OpenUnmix = network.to(self.device).eval()
@@ -101,6 +102,7 @@ class ExactSeparator:
         *,
         progress: Progress | None = None,
         total_seconds: float | None = None,
+        timings: Timings | None = None,
     ) -> Iterator[dict[str, Tensor]]:
         """Yield the stems of a song, two channels each, at the network's rate.
 
@@ -110,6 +112,7 @@ class ExactSeparator:
             sample_rate: Hz.
             progress: called with the seconds done and ``total_seconds``.
             total_seconds: length of the song where the caller knows it, for ``progress`` alone.
+            timings: is told how long the network computes, its transforms included.
 
         Yields:
             name -> ``(2, samples)`` float32: consecutive pieces of the song.
@@ -120,7 +123,8 @@ class ExactSeparator:
         rate = self.network.config.sample_rate
         stereo = map(_two_channels, checked_blocks(blocks, sample_rate))
         song = resample(stereo, from_rate=sample_rate, to_rate=rate)
-        flat = (stems.reshape(-1, stems.shape[-1]) for stems in self._stems(song))
+        computed = (timings or Timings()).computed(self._stems(song))
+        flat = (stems.reshape(-1, stems.shape[-1]) for stems in computed)
         done = 0
         for piece in reblock(flat, OUTPUT_SAMPLES):
             shaped = torch.from_numpy(piece).reshape(len(self.stems), 2, -1)

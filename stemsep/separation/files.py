@@ -2,87 +2,74 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from itertools import chain
+from math import inf, log10
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
-
-from stemsep.audio import (
-    AudioInfo,
-    AudioWriter,
-    open_audio,
-    open_writer,
-    reblock,
-    to_float,
-    to_steps,
-)
-from stemsep.audio.atomic import partial_file, remove_leftovers
-from stemsep.errors import AudioFileError, StemsepError
+from stemsep.audio import AudioInfo, AudioReader, open_audio, reblock, to_float
+from stemsep.audio.atomic import remove_leftovers
+from stemsep.audio.blocks import excerpt
+from stemsep.audio.loudest import loudest_start
+from stemsep.audio.pipe import open_stdin
+from stemsep.audio.prefetch import Passed, Prefetched
+from stemsep.audio.targets import OPUS_RATE
+from stemsep.errors import AudioFileError, ParameterError
+from stemsep.separation.destinations import Form, folder_for, opened
 from stemsep.separation.outputs import (
+    STDIO,
     Input,
     OutputConfig,
     output_paths,
     picture_path,
     resolve_bit_depth,
 )
-from stemsep.separation.residue import OUTPUT_SAMPLES, quantise
-from stemsep.separation.stems import StemSet, choose_stems
+from stemsep.separation.pieces import Levels, Piece, Spool, finished, grouped, resampled, shown
+from stemsep.separation.residue import OUTPUT_SAMPLES
+from stemsep.separation.results import FileResult, Picture, Progress, Timings
+from stemsep.separation.stems import choose_stems
 
 if TYPE_CHECKING:
     from stemsep.separation.exact import ExactSeparator
     from stemsep.separation.separator import Separator
 
-__all__ = ["FileResult", "Picture", "Progress", "separate_file"]
+__all__ = ["PREVIEW_SECONDS", "Part", "separate_file"]
 
-Progress = Callable[[float, float | None], None]
-"""Called now and then with the seconds of sound that are done, and all of them where known."""
+PREVIEW_SECONDS = 30
 
-
-_Pair: TypeAlias = tuple[NDArray[np.float32], NDArray[Any]]
-"""Stems ``(stems, channels, samples)`` and the samples of the file that they were made from."""
-
-
-class Picture(Protocol):
-    """What draws a song and its stems, as `stemsep.plotting.spectrogram.StemPicture` does."""
-
-    def add(self, sample_rate: int, parts: Mapping[str, NDArray[np.float32]]) -> None:
-        """Append a piece of the mixture and of each stem: name -> ``(channels, samples)``."""
-
-    def save(self, path: Path) -> None:
-        """Write the picture."""
+BLOCKS_AHEAD = 8
+"""Decoded blocks that wait for the network: a chunk's worth."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class FileResult:
-    """What became of one sound file.
+class Part:
+    """Which part of a song to separate.
 
     Args:
-        path: the input.
-        written: stem -> file, those that were written now.
-        kept: stem -> file, those that were there already and left alone.
-        seconds: length of the sound that was separated.
-        missing_seconds: what a cut file promised and does not hold; NaN where that is not known.
-        clipped: samples of a lossy or float mixture beyond the range of integer output.
-        elapsed: seconds that it took.
-        picture: the file of the picture, where one was drawn.
+        start_seconds: where it begins.
+        duration_seconds: its length; None is all the rest.
+        preview: the loudest `PREVIEW_SECONDS` instead.
+
+    Raises:
+        ParameterError: a negative start, a length of 0 or less, or both ways at once.
     """
 
-    path: Path
-    written: Mapping[str, Path]
-    kept: Mapping[str, Path]
-    seconds: float = 0.0
-    missing_seconds: float = 0.0
-    clipped: int = 0
-    elapsed: float = 0.0
-    picture: Path | None = None
+    start_seconds: float = 0.0
+    duration_seconds: float | None = None
+    preview: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start_seconds < inf:
+            raise ParameterError(f"start = {self.start_seconds} s: it must be 0 or more")
+        if self.duration_seconds is not None and not 0 < self.duration_seconds < inf:
+            raise ParameterError(f"duration = {self.duration_seconds} s: it must be above 0")
+        if self.preview and (self.start_seconds or self.duration_seconds is not None):
+            raise ParameterError("preview chooses the part itself: leave start and duration out")
 
 
 def separate_file(
@@ -92,6 +79,7 @@ def separate_file(
     options: OutputConfig,
     *,
     folder: str = "",
+    part: Part | None = None,
     progress: Progress | None = None,
     picture: Picture | None = None,
 ) -> FileResult:
@@ -99,154 +87,197 @@ def separate_file(
 
     Args:
         separator: the network.
-        path: the input.
-        output: folder of the stems.
+        path: the input; `STDIO` is the standard input.
+        output: folder of the stems; `STDIO` is the standard output, for one stem.
         options: what to write and how.
         folder: where the input lies below a folder that was given.
+        part: of the song; None is all of it.
         progress: called with the seconds done and, where the file says it, the seconds in all.
         picture: gathers and draws what goes by, into a file beside the stems.
     """
     started = time.monotonic()
-    stems = choose_stems(options.stems, separator.stems)
     source = Input(path=path, folder=folder)
-    paths = output_paths(source, output, options, stems.written)
-    drawn = picture_path(source, output, options) if picture else None
+    stems = choose_stems(options.stems, separator.stems)
+    wanted, kept, drawn = _files(source, output, options, stems.written, draw=picture is not None)
+    if not wanted and drawn is None:
+        return FileResult(path=source.name, written={}, kept=kept)
+    timings, levels, names = Timings(), Levels(), tuple(stems.groups)
+    with open_stdin() if source.is_stdin else open_audio(path) as reader:
+        start, length = _section(part or Part(), source, reader.info)
+        info, blocks = reader.info, excerpt(timings.decoded(reader.blocks()), start, length)
+        total = _promised(info, start, length)
+        if separator.exact:
+            info, blocks = separator.prepare(info, blocks)
+        form = _form(info, reader, source, start, length, options)
+        with Prefetched(blocks, depth=BLOCKS_AHEAD) as ahead:
+            decoded = Passed(ahead)
+            streamed = separator.stream(
+                map(to_float, decoded),
+                info.sample_rate,
+                progress=progress,
+                total_seconds=None if total is None else total / reader.info.sample_rate,
+                timings=timings,
+            )
+            waveforms = (grouped(piece, separator.stems, stems) for piece in streamed)
+            mixtures = reblock(decoded.again(), OUTPUT_SAMPLES)
+            pieces: Iterator[Piece] = map(Piece, waveforms, mixtures)
+            if picture:
+                pieces = shown(pieces, names, info.sample_rate, picture)
+            sink = _Sink(wanted=wanted, names=names, alone=separator.exact is not None)
+            gain = _write(pieces, sink, form, options, levels, timings)
+        if picture and drawn:
+            with folder_for(drawn.parent):
+                picture.save(drawn)
+        promised = reader.info.samples
+        return FileResult(
+            path=source.name,
+            written=wanted,
+            kept=kept,
+            seconds=levels.samples / form.sample_rate,
+            seconds_in=None if promised is None else promised / reader.info.sample_rate,
+            missing_seconds=reader.missing_seconds,
+            clipped=levels.clipped,
+            corrected=levels.corrected,
+            peak=levels.peak,
+            gain_db=20 * log10(gain),
+            residual_db=levels.residual_db,
+            elapsed=time.monotonic() - started,
+            timings=timings,
+            picture=drawn,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sink:
+    """What goes where.
+
+    Args:
+        wanted: stem -> file.
+        names: of the stems in a piece.
+        alone: whether integer stems are rounded each for itself.
+    """
+
+    wanted: Mapping[str, Path]
+    names: Sequence[str]
+    alone: bool
+
+
+def _write(
+    pieces: Iterator[Piece],
+    sink: _Sink,
+    form: Form,
+    options: OutputConfig,
+    levels: Levels,
+    timings: Timings,
+) -> float:
+    """Write all pieces; return the gain that they were given."""
+    first = next(pieces, None)  # a file that does not decode must not leave an empty folder
+    if first is None:
+        raise ParameterError(f"'{form.info.path}' ends before the part that was asked for starts")
+    pieces, gain = chain([first], pieces), 1.0
+    with ExitStack() as stack:
+        if options.clip == "gain" or (options.is_mp4 and form.samples is None):
+            spool = stack.enter_context(Spool(_existing_folder(sink.wanted)))
+            spool.take(pieces)
+            if options.clip == "gain":
+                gain = _gain(spool.peak, form.bit_depth)
+            pieces, form = spool.pieces(gain), replace(form, samples=spool.samples)
+        if form.sample_rate != form.info.sample_rate:
+            pieces = resampled(pieces, from_rate=form.info.sample_rate, to_rate=form.sample_rate)
+        write = stack.enter_context(opened(sink.wanted, form, options))
+        for piece in pieces:
+            with timings.encoding():
+                stems, mixture = finished(piece, form.bit_depth, levels, alone=sink.alone)
+                write({"mixture": mixture, **dict(zip(sink.names, stems, strict=True))})
+        with timings.encoding():
+            stack.close()
+    return gain
+
+
+def _gain(peak: float, bit_depth: int | None) -> float:
+    """Return what brings the peak to full scale; 1 where it is not beyond that."""
+    highest = 1.0 if bit_depth is None else 1 - 2.0 ** (1 - bit_depth)
+    return min(1.0, highest / peak) if peak else 1.0
+
+
+def _files(
+    source: Input, output: Path, options: OutputConfig, written: Sequence[str], *, draw: bool
+) -> tuple[dict[str, Path], dict[str, Path], Path | None]:
+    """Return the files to write, those to leave alone, and that of the picture to draw.
+
+    Raises:
+        AudioFileError: one is there already.
+        ParameterError: options that do not fit together.
+    """
+    if output == STDIO:
+        if draw:
+            raise ParameterError("a picture needs a folder: give --output one, or leave --plot out")
+        return dict.fromkeys(written, STDIO), {}, None
+    paths = output_paths(source, output, options, written)
+    drawn = picture_path(source, output, options) if draw else None
     for parent in {file.parent for file in paths.values()}:
         remove_leftovers(parent)
     kept = {stem: file for stem, file in paths.items() if os.path.lexists(file)}
     there = [file for file in (*kept.values(), drawn) if file and os.path.lexists(file)]
     if there and options.existing == "error":
         raise AudioFileError(
-            f"'{path}': '{there[0]}' is there already; use --overwrite or --skip-existing"
+            f"'{source.name}': '{there[0]}' is there already; use --overwrite or --skip-existing"
         )
     kept = kept if options.existing == "skip" else {}
     wanted = {stem: file for stem, file in paths.items() if stem not in kept}
-    if not wanted and (drawn is None or drawn in there):
-        return FileResult(path=path, written={}, kept=kept)
-    with open_audio(path) as reader:
-        info, blocks = reader.info, reader.blocks()
-        total = info.samples / info.sample_rate if info.samples else None
-        if separator.exact:
-            info, blocks = separator.prepare(info, blocks)
-        depth = resolve_bit_depth(info, options)
-        originals, decoded = itertools.tee(blocks)
-        pieces = separator.stream(
-            map(to_float, decoded),
-            info.sample_rate,
-            progress=progress,
-            total_seconds=total,
-        )
-        grouped = (_group(piece, separator.stems, stems) for piece in pieces)
-        names = tuple(stems.groups)
-        pairs: Iterable[_Pair] = zip(grouped, reblock(originals, OUTPUT_SAMPLES), strict=True)
-        if picture:
-            pairs = _shown(pairs, names, info.sample_rate, picture)
-        alone = separator.exact is not None
-        samples, clipped = _write(pairs, wanted, names, info, depth, options, alone=alone)
-        if picture and drawn:
-            drawn.parent.mkdir(parents=True, exist_ok=True)
-            picture.save(drawn)
-        return FileResult(
-            path=path,
-            written=wanted,
-            kept=kept,
-            seconds=samples / info.sample_rate,
-            missing_seconds=reader.missing_seconds,
-            clipped=clipped,
-            elapsed=time.monotonic() - started,
-            picture=drawn,
-        )
+    return wanted, kept, None if not wanted and drawn in there else drawn
 
 
-def _group(
-    piece: Mapping[str, Tensor], names: Sequence[str], stems: StemSet
-) -> NDArray[np.float32]:
-    """Return ``(groups, channels, samples)``: the stems that were asked for, and the rest."""
-    waveforms = [piece[name].numpy() for name in names]
-    summed = [sum(waveforms[index] for index in members) for members in stems.groups.values()]
-    return np.stack(summed).astype(np.float32)
+def _section(part: Part, source: Input, info: AudioInfo) -> tuple[int, int | None]:
+    """Return the first sample of a part, and its length where that is not all the rest."""
+    rate = info.sample_rate
+    if part.preview:
+        if source.is_stdin:
+            raise ParameterError("the loudest part of a pipe is not known: use --start, --duration")
+        with open_audio(source.path) as reader:
+            start = loudest_start(reader.blocks(), rate, seconds=PREVIEW_SECONDS)
+        return start, PREVIEW_SECONDS * rate
+    length = part.duration_seconds
+    return round(part.start_seconds * rate), None if length is None else max(
+        1, round(length * rate)
+    )
 
 
-def _shown(
-    pairs: Iterable[_Pair], names: Sequence[str], sample_rate: int, picture: Picture
-) -> Iterator[_Pair]:
-    """Pass pieces on and show each to the picture."""
-    for grouped, original in pairs:
-        parts = dict(zip(names, grouped, strict=True))
-        picture.add(sample_rate, {"mixture": to_float(original), **parts})
-        yield grouped, original
-
-
-def _write(
-    pairs: Iterable[_Pair],
-    wanted: Mapping[str, Path],
-    names: Sequence[str],
+def _form(
     info: AudioInfo,
-    depth: int | None,
+    reader: AudioReader,
+    source: Input,
+    start: int,
+    length: int | None,
     options: OutputConfig,
-    *,
-    alone: bool,
-) -> tuple[int, int]:
-    """Write all pieces; return the number of samples and of clipped ones.
+) -> Form:
+    """Return what is written of a part.
 
-    Integer stems together are the mixture, or each is rounded ``alone``.
+    Raises:
+        ParameterError: the format cannot hold it.
     """
-    pairs = iter(pairs)
-    first = next(pairs)  # a file that does not decode must not leave an empty folder
-    samples = clipped = 0
-    with _files(wanted, info, depth, options) as writers:
-        for grouped, original in itertools.chain([first], pairs):
-            samples += original.shape[-1]
-            out: NDArray[Any] = grouped
-            if depth is not None:
-                steps, beyond = to_steps(grouped if alone else original, depth)
-                clipped += beyond
-                out = steps if alone else quantise(grouped, steps, depth)
-            for stem, writer in writers.items():
-                writer.write(out[names.index(stem)])
-    return samples, clipped
+    depth = resolve_bit_depth(info, options)
+    samples = _promised(info, start, length)
+    if options.is_mp4:
+        # Its start depends on its end. Headers of lossy files may be wrong, so count.
+        samples = None
+        if not source.is_stdin and info is reader.info:
+            with open_audio(source.path) as counted:
+                blocks = excerpt(counted.blocks(), start, length)
+                samples = sum(block.shape[1] for block in blocks)
+    rate = OPUS_RATE if options.format == "opus" else info.sample_rate
+    return Form(info=info, sample_rate=rate, bit_depth=depth, samples=samples, tags=reader.tags)
 
 
-@contextmanager
-def _files(
-    wanted: Mapping[str, Path], info: AudioInfo, depth: int | None, options: OutputConfig
-) -> Iterator[dict[str, AudioWriter]]:
-    """Give a writer for each stem; all are complete before the first gets its final name."""
-    try:
-        with ExitStack() as renames, ExitStack() as writers:
-            opened = {}
-            for stem, final in wanted.items():
-                renames.enter_context(_folder(final.parent))
-                temporary = renames.enter_context(partial_file(final))
-                writer = open_writer(
-                    temporary,
-                    format=options.format,
-                    sample_rate=info.sample_rate,
-                    channels=info.channels,
-                    bit_depth=depth,
-                    samples=info.samples,
-                    name=final,
-                )
-                opened[stem] = writers.enter_context(writer)
-            yield opened
-    except StemsepError:
-        raise
-    except OSError as error:
-        raise AudioFileError(
-            f"cannot write the stems of '{info.path}': {error.strerror or error}; "
-            "check the output folder, the free space and the length of the names"
-        ) from error
+def _promised(info: AudioInfo, start: int, length: int | None) -> int | None:
+    """Return how many samples of a part there are, as the header says."""
+    if info.samples is None:
+        return None
+    rest = max(0, info.samples - start)
+    return rest if length is None else min(rest, length)
 
 
-@contextmanager
-def _folder(folder: Path) -> Iterator[None]:
-    """Make a folder; if the block fails, remove those that were made and are empty."""
-    made = [p for p in (folder, *folder.parents) if not p.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    except BaseException:
-        for path in made:
-            with suppress(OSError):
-                path.rmdir()
-        raise
+def _existing_folder(wanted: Mapping[str, Path]) -> Path | None:
+    """Return the nearest folder of the files that is there; None for the standard output."""
+    file = next(iter(wanted.values()))
+    return None if file == STDIO else next(p for p in file.absolute().parents if p.is_dir())

@@ -6,8 +6,8 @@ stems that sum to the mixture.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,34 +16,28 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stemsep.audio import (
-    fit_length,
-    from_stereo_pairs,
-    reblock,
-    resample,
-    stereo_pairs,
-)
-from stemsep.errors import ParameterError, StemsepError, WeightsError
-from stemsep.models import SeparationNetwork, magnitudes
+from stemsep.audio import fit_length, from_stereo_pairs, reblock, resample, stereo_pairs
+from stemsep.audio.prefetch import Passed, Prefetched
+from stemsep.errors import ParameterError
+from stemsep.models import SeparationNetwork
+from stemsep.models.fold import fold_norms
 from stemsep.separation.checks import as_array, check_rate, checked_blocks
-from stemsep.separation.chunking import (
-    Chunk,
-    ChunkConfig,
-    core_waveform,
-    cut,
-    frames_of,
-    hold_ends,
-)
+from stemsep.separation.chunking import ChunkConfig, cut
 from stemsep.separation.device import choose_device, choose_precision
-from stemsep.separation.files import FileResult, Picture, Progress, separate_file
-from stemsep.separation.masking import apply_masks, consistent_spectra
+from stemsep.separation.files import Part, separate_file
 from stemsep.separation.outputs import OutputConfig
 from stemsep.separation.residue import OUTPUT_SAMPLES, share_residue
+from stemsep.separation.results import FileResult, Picture, Progress, Timings
+from stemsep.separation.stages import Stages
 from stemsep.weights.catalog import find_checkpoint
 from stemsep.weights.checkpoint import load_network
 from stemsep.weights.store import Fetching
 
 __all__ = ["Progress", "Separator"]
+
+WIENER_FADE_FRAMES = 16
+"""Each chunk has a Wiener filter of its own: over twice so many frames (0.74 s) one fades into the
+next."""
 
 
 class Separator:
@@ -54,6 +48,8 @@ class Separator:
         device: where it runs; see `stemsep.separation.device.choose_device`.
         precision: ``"auto"``, ``"fp32"`` or ``"bf16"`` (of the network alone).
         chunks: sizes of the chunks that songs are cut into.
+        wiener_iterations: of the multichannel Wiener filter on the stems, 0 for none. It learns
+            from one chunk at a time (12 s), and chunks fade into each other.
 
     Example:
         >>> separator = Separator.from_pretrained()
@@ -71,6 +67,7 @@ class Separator:
         device: str | torch.device = "auto",
         precision: str = "auto",
         chunks: ChunkConfig | None = None,
+        wiener_iterations: int = 0,
     ) -> None:
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
@@ -79,15 +76,27 @@ class Separator:
         self.chunks = chunks or ChunkConfig.for_stride(
             stride, batch_size=8 if self.device.type == "cuda" else 1
         )
-        reach = self.config.stft.n_fft // self.config.stft.hop_length
+        if wiener_iterations < 0:
+            raise ParameterError(f"wiener_iterations = {wiener_iterations}: it must be 0 or more")
+        if wiener_iterations and not self.chunks.fade_frames:
+            fade = min(WIENER_FADE_FRAMES, self.chunks.context_frames // 2)
+            self.chunks = replace(self.chunks, fade_frames=fade)
+        reach = self.config.stft.n_fft // self.config.stft.hop_length + self.chunks.fade_frames
         sizes = (self.chunks.core_frames, self.chunks.context_frames)
         if any(size % stride for size in sizes) or sizes[1] < reach:
             raise ParameterError(
                 f"chunks of {sizes[0]} frames with {sizes[1]} of context: both must be multiples "
                 f"of the network's stride in time, {stride}, and the context at least {reach}"
             )
-        self.network = network.to(self.device).eval()
+        self.network = fold_norms(network).to(self.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._stages = Stages(
+            self.network,
+            self.device,
+            self.precision,
+            self.chunks,
+            wiener_iterations=wiener_iterations,
+        )
 
     @classmethod
     def from_pretrained(
@@ -97,6 +106,7 @@ class Separator:
         device: str | torch.device = "auto",
         precision: str = "auto",
         chunks: ChunkConfig | None = None,
+        wiener_iterations: int = 0,
     ) -> Separator:
         """Return a separator with a shipped or published network, or one from a checkpoint file.
 
@@ -106,6 +116,7 @@ class Separator:
             device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
             precision: ``"auto"``, ``"fp32"`` or ``"bf16"``.
             chunks: sizes of the chunks that songs are cut into.
+            wiener_iterations: of the multichannel Wiener filter.
 
         Raises:
             WeightsError: no such model, or a damaged one.
@@ -113,7 +124,13 @@ class Separator:
             ParameterError: no such device or precision.
         """
         network = load_network(find_checkpoint(name_or_path, fetching=Fetching()))
-        return cls(network, device=device, precision=precision, chunks=chunks)
+        return cls(
+            network,
+            device=device,
+            precision=precision,
+            chunks=chunks,
+            wiener_iterations=wiener_iterations,
+        )
 
     @property
     def stems(self) -> tuple[str, ...]:
@@ -159,6 +176,7 @@ class Separator:
         *,
         progress: Progress | None = None,
         total_seconds: float | None = None,
+        timings: Timings | None = None,
     ) -> Iterator[dict[str, Tensor]]:
         """Yield the stems of a song that comes in blocks, in memory bounded by the chunk.
 
@@ -169,6 +187,7 @@ class Separator:
             sample_rate: Hz.
             progress: called with the seconds done and ``total_seconds``.
             total_seconds: length of the song where the caller knows it, for ``progress`` alone.
+            timings: is told how long the network computes.
 
         Yields:
             name -> ``(channels, samples)`` float32: consecutive pieces of the song.
@@ -178,7 +197,7 @@ class Separator:
                 sample (the message says at which second).
         """
         done = 0
-        for stems in self._stems(blocks, sample_rate):
+        for stems in self._stems(blocks, sample_rate, timings or Timings()):
             yield {n: torch.from_numpy(s) for n, s in zip(self.stems, stems, strict=True)}
             done += stems.shape[-1]
             if progress:
@@ -191,6 +210,7 @@ class Separator:
         *,
         options: OutputConfig | None = None,
         folder: str = "",
+        part: Part | None = None,
         progress: Progress | None = None,
         picture: Picture | None = None,
     ) -> FileResult:
@@ -199,10 +219,11 @@ class Separator:
         Memory does not grow with the length of the song. No file is there before it is complete.
 
         Args:
-            path: any readable sound file.
-            output: folder, made if missing.
+            path: any readable sound file; ``"-"`` is the standard input.
+            output: folder, made if missing; ``"-"`` is the standard output, for one stem.
             options: what to write and how.
             folder: what ``{folder}`` in the template stands for.
+            part: of the song; None is all of it.
             progress: called with the seconds done and the seconds in all.
             picture: a `stemsep.plotting.spectrogram.StemPicture` to be drawn beside the stems.
 
@@ -216,27 +237,34 @@ class Separator:
             Path(output),
             options or OutputConfig(),
             folder=folder,
+            part=part,
             progress=progress,
             picture=picture,
         )
 
     def _stems(
-        self, blocks: Iterable[Tensor | NDArray[np.floating]], sample_rate: int
+        self,
+        blocks: Iterable[Tensor | NDArray[np.floating]],
+        sample_rate: int,
+        timings: Timings,
     ) -> Iterator[NDArray[np.float32]]:
         """Yield ``(stems, channels, samples)``: pieces of `OUTPUT_SAMPLES`, the last shorter."""
         check_rate(sample_rate)
-        checked, mixture = itertools.tee(checked_blocks(blocks, sample_rate))
-        counted = _Counted(checked)
+        counted = _Counted(checked_blocks(blocks, sample_rate))
+        mixture = Passed(counted)
         rate = self.config.sample_rate
-        song = resample(counted, from_rate=sample_rate, to_rate=rate)
-        flat = (s.reshape(-1, s.shape[-1]) for s in self._separated(song))
+        song = Prefetched(resample(mixture, from_rate=sample_rate, to_rate=rate), depth=8)
+        cores = Prefetched(self._separated(song, timings))
+        flat = (s.reshape(-1, s.shape[-1]) for s in cores)
         back = resample(flat, from_rate=rate, to_rate=sample_rate)
         fitted = fit_length(back, lambda: counted.samples)
         pieces = reblock(fitted, OUTPUT_SAMPLES)
         shaped = (piece.reshape(len(self.stems), -1, piece.shape[-1]) for piece in pieces)
-        return share_residue(zip(shaped, reblock(mixture, OUTPUT_SAMPLES), strict=True))
+        return share_residue(zip(shaped, reblock(mixture.again(), OUTPUT_SAMPLES), strict=True))
 
-    def _separated(self, blocks: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+    def _separated(
+        self, blocks: Iterable[NDArray[np.float32]], timings: Timings
+    ) -> Iterator[NDArray[np.float32]]:
         """Yield the stems of a song at the network's own rate, a chunk's core at a time."""
         channels = 0
 
@@ -246,47 +274,9 @@ class Separator:
                 channels = block.shape[0]
                 yield torch.from_numpy(np.stack(stereo_pairs(block)))  # (pairs, 2, samples)
 
-        for batch in _batches(cut(paired(), self.config.stft, self.chunks), self.chunks.batch_size):
-            windows = torch.stack([chunk.window for chunk in batch])  # (batch, pairs, 2, samples)
-            present = torch.stack([chunk.present for chunk in batch])
-            pairs = [self._run(pair, present) for pair in windows.unbind(1)]
-            for chunk, *stems in zip(batch, *pairs, strict=True):
-                if chunk.length:  # not one that only fills the batch
-                    kept = [pair[..., : chunk.length].numpy() for pair in stems]
-                    yield from_stereo_pairs(kept, channels)  # (stems, channels, samples)
-
-    def _run(self, windows: Tensor, present: Tensor) -> Tensor:
-        """Return stems ``(batch, stems, 2, samples)`` on the CPU; halve a batch that is too big."""
-        try:
-            return self._run_batch(windows, present).cpu()
-        except torch.OutOfMemoryError as error:
-            if len(windows) == 1:
-                remedy = "" if self.device.type == "cpu" else ", or use --device cpu"
-                raise StemsepError(
-                    f"out of memory on {self.device}: close other programs{remedy}"
-                ) from error
-        half = len(windows) // 2
-        return torch.cat(
-            [self._run(windows[:half], present[:half]), self._run(windows[half:], present[half:])]
-        )
-
-    @torch.inference_mode()
-    def _run_batch(self, windows: Tensor, present: Tensor) -> Tensor:
-        # Apple's GPU lacks parts of complex arithmetic: only the network runs there.
-        home = torch.device("cpu") if self.device.type == "mps" else self.device
-        present = present.to(home)
-        spectrum = frames_of(windows.to(home), present, self.config.stft)
-        magnitude = hold_ends(magnitudes(spectrum, self.config), present)
-        magnitude = magnitude.to(self.device, memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            masks = self.network(magnitude).to(home)
-        stems = apply_masks(masks, spectrum)
-        if not self.config.sums_to_one:
-            stems = consistent_spectra(stems, spectrum)
-        waveform = core_waveform(stems, present, self.config.stft, self.chunks)
-        if not torch.isfinite(waveform.sum()):  # one that is not finite makes the sum so too
-            raise WeightsError("the network gives values that are not finite: its file is damaged")
-        return waveform
+        chunks = cut(paired(), self.config.stft, self.chunks)
+        for pairs in self._stages.run(chunks, timings):
+            yield from_stereo_pairs(list(pairs.numpy()), channels)  # (stems, channels, samples)
 
 
 class _Counted:
@@ -299,15 +289,3 @@ class _Counted:
         for block in self.blocks:
             self.samples += block.shape[-1]
             yield block
-
-
-def _batches(chunks: Iterable[Chunk], size: int) -> Iterator[list[Chunk]]:
-    """Yield lists of exactly ``size`` chunks, the last filled up with silent ones of length 0."""
-    remaining = iter(chunks)
-    while batch := list(itertools.islice(remaining, size)):
-        silent = Chunk(
-            window=torch.zeros_like(batch[0].window),
-            present=torch.zeros_like(batch[0].present),
-            length=0,
-        )
-        yield [*batch, *[silent] * (size - len(batch))]

@@ -130,7 +130,15 @@ def test_a_writer_works_inside_partial_file(tmp_path):
         (("wav", 44_100, 2, 8), "WAV cannot hold 8-bit sound; choose wav with 16, 24"),
         (("wav", 44_100, 0, 16), "WAV cannot hold 0 channels"),
         (("wav", 0, 1, 16), "WAV cannot hold a sample rate of 0 Hz"),
-        (("ogg", 44_100, 2, 16), "unknown output format 'ogg'; choose one of wav, flac"),
+        (("tta", 44_100, 2, 16), "unknown output format 'tta'; choose one of wav, flac, mp3"),
+        (
+            ("mp3", 44_100, 6, None),
+            "MP3 cannot hold 6 channels, only 1 to 2; choose wav or flac or m4a",
+        ),
+        (("mp3", 96_000, 2, None), "MP3 cannot hold a sample rate of 96000 Hz; .*ogg or opus"),
+        (("m4a", 192_000, 2, None), "M4A cannot hold a sample rate of 192000 Hz; choose wav"),
+        (("ogg", 44_100, 3, None), "OGG cannot hold 3 channels, only 1 to 2; choose wav"),
+        (("opus", 44_100, 9, None), "OPUS cannot hold 9 channels, only 1 to 2; choose wav"),
     ],
 )
 def test_what_a_format_cannot_hold_is_said_before_a_file_is_made(tmp_path, arguments, message):
@@ -211,4 +219,5 @@ def test_a_full_disk_is_an_error_and_nothing_else_is_printed(tmp_path, kind, lim
 
 
 def test_the_formats_have_names():
-    assert [name.split()[0] for name in writable_formats()] == ["wav", "flac"]
+    formats = ["wav", "flac", "mp3", "ogg", "opus", "m4a", "stem.mp4"]
+    assert [name.split()[0] for name in writable_formats()] == formats

@@ -8,6 +8,7 @@ from stemsep.errors import ParameterError
 from stemsep.separation.chunking import (
     Chunk,
     ChunkConfig,
+    core_frames,
     core_waveform,
     cut,
     frames_of,
@@ -39,7 +40,8 @@ def join(chunks: list[Chunk], config: STFTConfig) -> torch.Tensor:
     for chunk in chunks:
         present = chunk.present[None]
         spectrum = frames_of(chunk.window, present, config)
-        core = core_waveform(spectrum[:, None], present, config, CHUNKS)
+        kept = core_frames(config, CHUNKS)
+        core = core_waveform(spectrum[:, None, ..., kept], present[:, kept], config, CHUNKS)
         pieces.append(core[:, 0, :, : chunk.length])
     return torch.cat(pieces, dim=-1)
 

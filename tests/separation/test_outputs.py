@@ -82,7 +82,7 @@ def test_a_stem_never_replaces_its_own_song(tmp_path):
         )
 
 
-@pytest.mark.parametrize("wrong", [{"format": "mp3"}, {"bit_depth": "12"}, {"existing": "maybe"}])
+@pytest.mark.parametrize("wrong", [{"format": "tta"}, {"bit_depth": "12"}, {"existing": "maybe"}])
 def test_an_unknown_choice_lists_the_valid_ones(wrong):
     with pytest.raises(ParameterError, match="choose"):
         OutputConfig(**wrong)

@@ -164,7 +164,7 @@ def test_memory_does_not_hold_the_song():
     pieces = SEPARATOR.stream(blocks(), RATE)
     put_out = sum(next(pieces)["vocals"].shape[-1] for _ in range(3))
     chunk = CHUNKS.frames * 64
-    assert pulled - put_out < 2 * chunk + 65536
+    assert pulled - put_out < 9 * chunk + 65536  # two for each stage, and the one being gathered
 
 
 @pytest.mark.parametrize("shape", [(0,), (2, 0), (1, 2, 3)])

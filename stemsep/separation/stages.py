@@ -1,0 +1,171 @@
+"""Chunks of a song -> the cores of its stems, in three stages that run at the same time.
+
+STFT -> network -> masks and inverse STFT: while the network computes the masks of one batch of
+chunks, the next one is transformed and the one before transformed back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain, islice
+
+import torch
+from torch import Tensor
+
+from stemsep.audio.prefetch import Prefetched
+from stemsep.dsp import wiener
+from stemsep.errors import StemsepError, WeightsError
+from stemsep.models import SeparationNetwork, magnitudes
+from stemsep.separation.chunking import (
+    Chunk,
+    ChunkConfig,
+    core_frames,
+    core_waveform,
+    frames_of,
+    hold_ends,
+    join,
+)
+from stemsep.separation.masking import apply_masks, consistent_spectra
+from stemsep.separation.results import Timings
+
+__all__ = ["Stages"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    """Chunks on their way through the stages.
+
+    Args:
+        lengths: of the chunks' cores.
+        present: ``(batch, frames)``.
+        spectra: for each pair of channels ``(batch, 2, freq, frames)``.
+        features: for each pair what the network takes, ``(batch, 2, freq, frames)``.
+        masks: for each pair of channels ``(batch, stems, 2, freq, frames)``.
+    """
+
+    lengths: Sequence[int]
+    present: Tensor
+    spectra: Sequence[Tensor]
+    features: Sequence[Tensor]
+    masks: Sequence[Tensor] = ()
+
+
+class Stages:
+    """The chain from chunks to cores, for one network on one device.
+
+    Args:
+        network: in evaluation mode, on its device.
+        device: of the network.
+        precision: ``"fp32"`` or ``"bf16"``.
+        chunks: sizes.
+        wiener_iterations: of the multichannel Wiener filter, over one chunk at a time.
+    """
+
+    def __init__(
+        self,
+        network: SeparationNetwork,
+        device: torch.device,
+        precision: str,
+        chunks: ChunkConfig,
+        *,
+        wiener_iterations: int = 0,
+    ) -> None:
+        self.network, self.device, self.precision = network, device, precision
+        self.chunks, self.config = chunks, network.config
+        self.wiener_iterations = wiener_iterations
+        # Apple's GPU lacks parts of complex arithmetic: only the network runs there.
+        self.home = torch.device("cpu") if device.type == "mps" else device
+
+    def run(self, chunks: Iterable[Chunk], timings: Timings) -> Iterator[Tensor]:
+        """Yield consecutive pieces ``(pairs, stems, 2, samples)`` of the stems, on the CPU.
+
+        Args:
+            chunks: of one song, windows ``(pairs, 2, samples)``.
+            timings: is told how long the network computes.
+
+        Raises:
+            StemsepError: the device has no memory for even one chunk.
+            WeightsError: the network gives values that are not finite.
+        """
+        batches = _batches(chunks, self.chunks.batch_size)
+        spectra = Prefetched(map(self._transform, batches))
+        masked = Prefetched(map(partial(self._mask, timings=timings), spectra))
+        cores = chain.from_iterable(map(self._transform_back, masked))
+        yield from join(cores, self.config.stft, self.chunks)
+
+    @torch.inference_mode()
+    def _transform(self, batch: list[Chunk]) -> _Batch:
+        windows = torch.stack([chunk.window for chunk in batch])  # (batch, pairs, 2, samples)
+        present = torch.stack([chunk.present for chunk in batch]).to(self.home)
+        spectra = [
+            frames_of(pair.to(self.home), present, self.config.stft) for pair in windows.unbind(1)
+        ]
+        features = [
+            hold_ends(magnitudes(spectrum, self.config), present)
+            .to(self.device)
+            .contiguous(memory_format=torch.channels_last)
+            for spectrum in spectra
+        ]
+        lengths = [chunk.length for chunk in batch]
+        return _Batch(lengths=lengths, present=present, spectra=spectra, features=features)
+
+    @torch.inference_mode()
+    def _mask(self, batch: _Batch, timings: Timings) -> _Batch:
+        with timings.computing():
+            masks = [self._run_network(features) for features in batch.features]
+        return replace(batch, features=(), masks=masks)
+
+    def _run_network(self, features: Tensor) -> Tensor:
+        """Return masks at home; halve a batch that is too big for the device."""
+        try:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+                masks: Tensor = self.network(features)
+            return masks.to(self.home)
+        except torch.OutOfMemoryError as error:
+            if len(features) == 1:
+                remedy = "" if self.device.type == "cpu" else ", or use --device cpu"
+                raise StemsepError(
+                    f"out of memory on {self.device}: close other programs{remedy}"
+                ) from error
+        half = len(features) // 2
+        return torch.cat([self._run_network(features[:half]), self._run_network(features[half:])])
+
+    @torch.inference_mode()
+    def _transform_back(self, batch: _Batch) -> list[tuple[Tensor, int]]:
+        """Return ``(pairs, stems, 2, samples)`` and the length of each core."""
+        waveforms = []
+        for spectrum, masks in zip(batch.spectra, batch.masks, strict=True):
+            waveform = self._waveform(spectrum, masks, batch.present).cpu()
+            if not torch.isfinite(waveform.sum()):  # one that is not finite makes the sum so too
+                raise WeightsError(
+                    "the network gives values that are not finite: its file is damaged"
+                )
+            waveforms.append(waveform)
+        cores = torch.stack(waveforms, dim=1)  # (batch, pairs, stems, 2, samples)
+        # Those of length 0 only fill the batch.
+        return [(c, n) for c, n in zip(cores, batch.lengths, strict=True) if n]
+
+    def _waveform(self, spectrum: Tensor, masks: Tensor, present: Tensor) -> Tensor:
+        kept = core_frames(self.config.stft, self.chunks)
+        if self.wiener_iterations:  # it learns from all frames
+            stems = apply_masks(masks, spectrum)
+            stems = wiener(stems, spectrum, iterations=self.wiener_iterations)[..., kept]
+        else:
+            stems = apply_masks(masks[..., kept], spectrum[..., kept])
+        if self.wiener_iterations or not self.config.sums_to_one:
+            stems = consistent_spectra(stems, spectrum[..., kept])
+        return core_waveform(stems, present[:, kept], self.config.stft, self.chunks)
+
+
+def _batches(chunks: Iterable[Chunk], size: int) -> Iterator[list[Chunk]]:
+    """Yield lists of exactly ``size`` chunks, the last filled up with silent ones of length 0."""
+    remaining = iter(chunks)
+    while batch := list(islice(remaining, size)):
+        silent = Chunk(
+            window=torch.zeros_like(batch[0].window),
+            present=torch.zeros_like(batch[0].present),
+            length=0,
+        )
+        yield [*batch, *[silent] * (size - len(batch))]
