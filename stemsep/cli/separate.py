@@ -259,13 +259,15 @@ def _separator(checkpoint: Path, options: dict[str, Any]) -> Separator | ExactSe
     exact, device, precision = options["exact"], options["device"], options["precision"]
     if options["mask_extension"] and not exact:
         raise ParameterError("--mask-extension goes with --exact")
-    if options["wiener"] and exact:
-        raise ParameterError("--exact has no Wiener filter: leave --wiener out")
+    if options["wiener"] > 1 and exact:
+        raise ParameterError("--exact takes one step of the Wiener filter at most: --wiener 1")
     if exact and precision == "bf16":
         raise ParameterError("--exact computes in fp32: leave --precision out")
     network = load_network(checkpoint)
     if exact:
-        config = ExactConfig(mask_extension=options["mask_extension"] or "zeros")
+        config = ExactConfig(
+            mask_extension=options["mask_extension"] or "zeros", wiener=bool(options["wiener"])
+        )
         return ExactSeparator(network, config, device=device)
     return Separator(
         network, device=device, precision=precision, wiener_iterations=options["wiener"]

@@ -199,14 +199,18 @@ def separate(path, model, *options):
     return main([str(a) for a in arguments])
 
 
+@pytest.mark.parametrize("wiener", [False, True])
 @pytest.mark.parametrize(("options", "depth"), [([], "PCM_16"), (["--bit-depth", "32f"], "FLOAT")])
-def test_files_hold_the_exact_samples_at_the_network_s_rate(tmp_path, model, options, depth):
+def test_files_hold_the_exact_samples_at_the_network_s_rate(
+    tmp_path, model, options, depth, wiener
+):
     song = noise(1, 30_000)
     soundfile.write(tmp_path / "song.wav", song.T, 11_025, "PCM_16")
-    assert separate(tmp_path / "song.wav", model, "--exact", *options) == 0
+    filtered = ["--wiener", "1"] if wiener else []
+    assert separate(tmp_path / "song.wav", model, "--exact", *filtered, *options) == 0
     with open_audio(tmp_path / "song.wav") as reader:
         info, blocks = exact().prepare(reader.info, reader.blocks())
-        stems = exact().separate(np.concatenate(list(blocks), axis=1), RATE)
+        stems = exact(wiener=wiener).separate(np.concatenate(list(blocks), axis=1), RATE)
     assert (info.channels, info.sample_rate, info.samples) == (2, RATE, None)
     for name, stem in stems.items():
         path = tmp_path / "out" / "song" / f"{name}.wav"
@@ -221,6 +225,7 @@ def test_options_that_do_not_fit_are_wrong_usage(tmp_path, model, capsys):
     for options, message in (
         (["--mask-extension", "zeros"], "goes with --exact"),
         (["--exact", "--precision", "bf16"], "computes in fp32"),
+        (["--exact", "--wiener", "2"], "one step of the Wiener filter at most"),
         (["--exact", "--model", "default"], "Open-Unmix's networks: choose one"),
     ):
         assert separate(tmp_path / "song.wav", model, *options) == 2
