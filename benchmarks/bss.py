@@ -1,10 +1,12 @@
-"""Time and memory of BSSEval: museval against stemsep, each a whole program on the same files.
+"""Time and memory of scoring: museval against stemsep, each a whole program on the same files.
 
     python benchmarks/bss.py [--seconds 30] [--seconds 180] [--alone 600]
 
 Makes four stereo stems and their estimates as 16-bit WAV files. Each program is started anew,
 reads the eight files and prints its scores: `museval.evaluate` with its defaults, `bss_eval`
-with its own. --alone lengths are measured without museval, which would take an hour.
+with its own, and `stemsep evaluate`, which also scores vocals and accompaniment as two targets,
+measures whole tracks and writes its tables and the report with players. --alone lengths are
+measured without museval, which would take an hour.
 """
 
 from __future__ import annotations
@@ -50,6 +52,21 @@ from stemsep.evaluation.bss import bss_eval
 estimates, references = (read(k, "int16").swapaxes(1, 2) for k in ("estimates", "references"))
 scores = bss_eval(estimates=estimates, references=references, sample_rate={RATE})
 print(json.dumps([s.tolist() for s in (scores.sdr, scores.isr, scores.sir, scores.sar)]))
+"""
+
+COMMAND = """
+import json, sys
+from pathlib import Path
+from stemsep.cli.main import main
+folder = Path(sys.argv[1])
+places = [word for kind in ("references", "estimates") for word in (f"--{kind}", folder / kind)]
+assert main(["evaluate", "-q", "-o", str(folder / "scores"), *map(str, places)]) == 0
+record = json.loads((folder / "scores" / "references.json").read_text())
+frames = {target["name"]: target["frames"] for target in record["targets"]}
+print(json.dumps([
+    [[frame["metrics"][metric] for frame in frames[stem]] for stem in sorted(record["joint"])]
+    for metric in ("SDR", "ISR", "SIR", "SAR")
+]))
 """
 
 
@@ -122,18 +139,20 @@ def main(seconds: tuple[int, ...], alone: tuple[int, ...]) -> None:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             make_files(folder, length)
-            ours = run(STEMSEP, folder)
-            click.echo(row(length, "stemsep", ours, "", ""))
-            if length in seconds:
-                theirs = run(MUSEVAL, folder)
-                ratio = f"{theirs.seconds / ours.seconds:.1f}"
-                worst = f"{np.nanmax(np.abs(ours.scores - theirs.scores)):.1e} dB"
-                click.echo(row(length, "museval", theirs, ratio, worst))
+            theirs = run(MUSEVAL, folder) if length in seconds else None
+            if theirs:
+                click.echo(row(length, "museval", theirs, None))
+            for program, source in (("bss_eval", STEMSEP), ("stemsep evaluate", COMMAND)):
+                click.echo(row(length, program, run(source, folder), theirs))
 
 
-def row(length: int, program: str, one: Run, ratio: str, worst: str) -> str:
+def row(length: int, program: str, one: Run, theirs: Run | None) -> str:
     times = f"{one.seconds:.2f} s | {one.processor_seconds:.1f} s"
-    return f"| {length} s | {program} | {times} | {one.peak_mb:.0f} MB | {ratio} | {worst} |"
+    compared = " | "
+    if theirs:
+        worst = np.nanmax(np.abs(one.scores - theirs.scores))
+        compared = f"{theirs.seconds / one.seconds:.1f} | {worst:.1e} dB"
+    return f"| {length} s | {program} | {times} | {one.peak_mb:.0f} MB | {compared} |"
 
 
 if __name__ == "__main__":
