@@ -11,7 +11,7 @@ import click
 from stemsep.errors import ParameterError, StemsepError
 
 if TYPE_CHECKING:
-    from stemsep.weights.store import Fetching
+    from stemsep.weights.fetching import Fetching
 
 __all__ = [
     "data_errors",
@@ -74,7 +74,7 @@ def offline_option(command: Command) -> Command:
 def fetching_from(*, offline: bool, quiet: bool, accept_licence: bool = False) -> Fetching:
     """Return how to fetch networks for a user at a command line."""
     from stemsep.cli.progress import transfer_progress
-    from stemsep.weights.store import Fetching
+    from stemsep.weights.fetching import Fetching
 
     def tell(line: str) -> None:
         if not quiet or line.startswith("Warning"):

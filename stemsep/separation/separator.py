@@ -31,7 +31,7 @@ from stemsep.separation.results import FileResult, Picture, Progress, Timings
 from stemsep.separation.stages import Stages
 from stemsep.weights.catalog import find_checkpoint
 from stemsep.weights.checkpoint import load_network
-from stemsep.weights.store import Fetching
+from stemsep.weights.fetching import Fetching
 
 __all__ = ["Progress", "Separator"]
 

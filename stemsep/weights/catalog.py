@@ -6,8 +6,9 @@ from pathlib import Path
 
 from stemsep.data.shipped import shipped_folder
 from stemsep.errors import WeightsError
+from stemsep.weights.fetching import Fetching
 from stemsep.weights.published import FAMILIES, PUBLISHED, published_name
-from stemsep.weights.store import Fetching, fetch, fetch_address, stored_models
+from stemsep.weights.store import fetch, fetch_address, stored_models
 
 __all__ = ["find_checkpoint", "shipped_checkpoints"]
 

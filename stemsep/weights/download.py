@@ -8,15 +8,11 @@ sends is trusted: with a digest, a wrong file never gets its name.
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -24,9 +20,9 @@ import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError, ProtocolError
 from urllib3.util import Retry, Timeout, make_headers, parse_url
 
-from stemsep.audio.atomic import lock_file
 from stemsep.errors import DownloadError, ParameterError
 from stemsep.weights.digest import file_digest
+from stemsep.weights.partial import Partial, open_partial
 
 __all__ = ["Progress", "download"]
 
@@ -94,7 +90,7 @@ def download(
         raise DownloadError(f"offline, and '{path}' is not here: fetch {url} and put it there")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _partial(path) as partial, _connections(url, stall_seconds) as http:
+        with open_partial(path) as partial, _connections(url, stall_seconds) as http:
             resumed = partial.resume(url, verifiable=sha256 is not None)
             _fetch(http, url, partial, progress or (lambda _here, _total: None))
             if resumed and not partial.has(sha256):  # the old part may be to blame
@@ -113,91 +109,6 @@ def _check_address(url: str) -> None:
         if urlsplit(url).scheme in ("http", "https") and urlsplit(url).hostname:
             return
     raise ParameterError(f"'{url}' is no address to download from: give https://...")
-
-
-@dataclass(kw_only=True)
-class _Partial:
-    """What has come so far of a file.
-
-    Args:
-        file: ``NAME.part``, open for reading and writing.
-        path: of that file.
-        validator: what the server calls this version of it (``ETag`` or ``Last-Modified``).
-    """
-
-    file: BinaryIO
-    path: Path
-    validator: str = ""
-
-    @property
-    def note(self) -> Path:
-        """Path of the file that remembers where the bytes came from."""
-        return self.path.with_name(self.path.name + ".json")
-
-    @property
-    def size(self) -> int:
-        """Bytes that are here."""
-        return self.file.seek(0, os.SEEK_END)
-
-    def resume(self, url: str, *, verifiable: bool) -> bool:
-        """Keep the bytes of an earlier run if they are of the same file, else drop them."""
-        with suppress(OSError, ValueError, AttributeError):
-            told = json.loads(self.note.read_text("utf-8"))
-            self.validator = str(told.get("validator", ""))
-            if told.get("url") == url and self.size and (self.validator or verifiable):
-                return True
-        self.restart()
-        return False
-
-    def restart(self) -> None:
-        """Drop all bytes."""
-        self.file.truncate(0)
-        self.validator = ""
-
-    def remember(self, url: str, validator: str) -> None:
-        """Write down where the bytes come from."""
-        self.validator = validator
-        self.note.write_text(json.dumps({"url": url, "validator": validator}), "utf-8")
-
-    def has(self, sha256: str | None) -> bool:
-        """Return whether the bytes have that digest."""
-        self.file.flush()
-        return sha256 is None or file_digest(self.path).startswith(sha256.lower())
-
-    def finish(self, url: str, path: Path, sha256: str | None) -> None:
-        """Give the file its name if its digest is right, else drop all bytes."""
-        if not self.has(sha256):
-            found = file_digest(self.path)
-            self.restart()
-            raise DownloadError(
-                f"what {url} sends is not the file that was expected (SHA-256 {found[:16]}... "
-                f"instead of {str(sha256)[:16]}...): nothing of it was kept; try again later, or "
-                "another address"
-            )
-        os.fsync(self.file.fileno())
-        self.path.replace(path)
-
-
-@contextmanager
-def _partial(path: Path) -> Iterator[_Partial]:
-    """Open the partial file of ``path``, for this process alone; remove it when it is empty."""
-    name = path.with_name(f"{path.name}.part")
-    with open(os.open(name, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file:  # noqa: PTH123
-        try:
-            lock_file(file.fileno())
-            if not os.path.samestat(os.fstat(file.fileno()), name.stat()):
-                raise FileNotFoundError(name)  # renamed or removed before the lock was ours
-        except OSError as error:
-            raise DownloadError(
-                f"another process is downloading '{path}': wait until it is done"
-            ) from error
-        partial = _Partial(file=file, path=name)
-        try:
-            yield partial
-        finally:
-            if path.exists() or not partial.size:
-                for leftover in (name, partial.note):
-                    leftover.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -223,7 +134,7 @@ def _connections(url: str, stall_seconds: float) -> Iterator[urllib3.PoolManager
         yield pool
 
 
-def _fetch(http: urllib3.PoolManager, url: str, partial: _Partial, progress: Progress) -> None:
+def _fetch(http: urllib3.PoolManager, url: str, partial: Partial, progress: Progress) -> None:
     """Bring the partial file to its full length, however often the connection breaks."""
     retries = RETRIES
     while True:
@@ -248,7 +159,7 @@ def _fetch(http: urllib3.PoolManager, url: str, partial: _Partial, progress: Pro
         retries.sleep()
 
 
-def _fetch_rest(http: urllib3.PoolManager, url: str, partial: _Partial, progress: Progress) -> bool:
+def _fetch_rest(http: urllib3.PoolManager, url: str, partial: Partial, progress: Progress) -> bool:
     """Ask for what is missing and write it; return False if something is missing still."""
     here = partial.size
     headers = {"Accept-Encoding": "identity", "User-Agent": "stemsep"}
@@ -306,7 +217,7 @@ def _redirected(url: str, address: str, location: str) -> str:
 
 
 def _receive(
-    response: urllib3.BaseHTTPResponse, partial: _Partial, total: int | None, progress: Progress
+    response: urllib3.BaseHTTPResponse, partial: Partial, total: int | None, progress: Progress
 ) -> None:
     """Write what comes; bytes that came before an error are kept."""
     try:
@@ -342,7 +253,7 @@ def _validator(response: urllib3.BaseHTTPResponse) -> str:
     return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
 
 
-def _make_room(partial: _Partial, total: int | None) -> None:
+def _make_room(partial: Partial, total: int | None) -> None:
     missing = (total or 0) - partial.size
     free = shutil.disk_usage(partial.path.parent).free
     if missing > free:

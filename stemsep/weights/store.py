@@ -6,13 +6,11 @@ terms. A file gets there complete and checked, or not at all.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,12 +21,12 @@ from stemsep.audio.atomic import lock_file
 from stemsep.errors import DownloadError, ParameterError, WeightsError
 from stemsep.weights.checkpoint import Card, copy_checkpoint, read_any_card, save_network
 from stemsep.weights.digest import file_digest
-from stemsep.weights.download import Progress, download
+from stemsep.weights.download import download
+from stemsep.weights.fetching import Fetching, addresses, fetch_file
 from stemsep.weights.foreign import read_foreign
-from stemsep.weights.published import PublishedFile, PublishedModel, published_like
+from stemsep.weights.published import PublishedModel, published_like
 
 __all__ = [
-    "Fetching",
     "cache_folder",
     "fetch",
     "fetch_address",
@@ -41,26 +39,6 @@ __all__ = [
 
 SUFFIX = ".safetensors"
 NAME = re.compile(r"[A-Za-z0-9][\w.+-]*(:[A-Za-z0-9][\w.+-]*)?", re.ASCII)
-MOST_JSON_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fetching:
-    """How to fetch.
-
-    Args:
-        offline: do not use the network.
-        accept_licence: the user accepts the terms of networks that ask for it.
-        tell: called with lines for the user: terms and size, and warnings.
-        progress: gives a callback for a file's name, for the time of its download.
-    """
-
-    offline: bool = False
-    accept_licence: bool = False
-    tell: Callable[[str], None] = lambda _line: None
-    progress: Callable[[str], AbstractContextManager[Progress]] = lambda _name: nullcontext(
-        lambda _here, _total: None
-    )
 
 
 def cache_folder() -> Path:
@@ -117,75 +95,15 @@ def fetch(model: PublishedModel, fetching: Fetching) -> Path:
 
 def _fetch(model: PublishedModel, path: Path, fetching: Fetching) -> None:
     folder = cache_folder() / "downloads" / model.name.replace(":", "-")
-    host = urlsplit(_addresses(model.files[0])[0]).netloc
+    host = urlsplit(addresses(model.files[0])[0]).netloc
     fetching.tell(f"{model.name}: {model.megabytes:.0f} MB from {host}; terms: {model.license}")
-    sources = [_fetch_file(file, folder, fetching) for file in model.files]
+    sources = [fetch_file(file, folder, fetching) for file in model.files]
     foreign = read_foreign(folder if len(model.files) > 1 else folder / model.files[0].name)
     if foreign.config != model.config:
         raise WeightsError(f"{sources[0]['url']} holds another network than {model.name}")
     path.parent.mkdir(parents=True, exist_ok=True)
     save_network(path, foreign.network.state_dict(), foreign.config, _card(model, sources))
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _fetch_file(file: PublishedFile, folder: Path, fetching: Fetching) -> dict[str, Any]:
-    """Fetch one file and return the record of where it came from."""
-    first: DownloadError | None = None
-    for url in _addresses(file):
-        try:
-            digest = file.sha256
-            if url != file.url:
-                digest = _mirrored_digest(url, file, folder, fetching)
-            with fetching.progress(file.name) as progress:
-                path = download(
-                    url,
-                    folder / file.name,
-                    sha256=digest or None,
-                    progress=progress,
-                )
-        except DownloadError as error:
-            first = first or error
-            continue
-        found = file_digest(path)
-        return {
-            "url": url,
-            "sha256": found,
-            "bytes": path.stat().st_size,
-            "published": found.startswith(file.sha256) if file.sha256 else url == file.url,
-        }
-    raise first or DownloadError(f"no address of '{file.name}'")
-
-
-def _addresses(file: PublishedFile) -> list[str]:
-    """Return where to look for a file: its own address, or the mirror's two layouts."""
-    mirror = os.environ.get("STEMSEP_MIRROR", "").rstrip("/")
-    if not mirror:
-        return [file.url]
-    return [mirror + urlsplit(file.url).path, f"{mirror}/{file.name}"]
-
-
-def _mirrored_digest(url: str, file: PublishedFile, folder: Path, fetching: Fetching) -> str:
-    """Return the digest that a mirror's ``checksum.json`` names for a file, or the published one.
-
-    The user chose the mirror: it may have networks of its own under the same names, but not
-    unnoticed.
-    """
-    listing = folder / "checksum.json"
-    listing.unlink(missing_ok=True)
-    try:
-        download(url.rpartition("/")[0] + "/checksum.json", listing)
-        if listing.stat().st_size > MOST_JSON_BYTES:
-            return file.sha256
-        named = json.loads(listing.read_text("utf-8"))[file.name.partition(".")[0]]
-    except (DownloadError, ValueError, KeyError, TypeError):
-        return file.sha256
-    finally:
-        listing.unlink(missing_ok=True)
-    if not isinstance(named, str) or not re.fullmatch("[0-9a-f]{64}", named):
-        return file.sha256
-    if not named.startswith(file.sha256):
-        fetching.tell(f"Warning: {url} is, by its mirror's checksum.json, not the published file")
-    return named
 
 
 def fetch_address(

@@ -12,9 +12,10 @@ from stemsep.models import SPLEETER_MODELS
 from stemsep.weights import catalog, download, published, store
 from stemsep.weights.catalog import find_checkpoint
 from stemsep.weights.checkpoint import Card, load_network, read_any_card, save_network
+from stemsep.weights.fetching import Fetching
 from stemsep.weights.info import describe, describe_all
 from stemsep.weights.published import PUBLISHED, published_like, published_name
-from stemsep.weights.store import Fetching, import_file, remove, stored_models, stored_path
+from stemsep.weights.store import import_file, remove, stored_models, stored_path
 from tests.networks import small_spleeter
 from tests.servers import cut, send, serving, stall, status
 from tests.weights.archives import (
