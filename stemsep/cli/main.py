@@ -23,6 +23,7 @@ COMMANDS = (
     "predict-images",
     "augment-images",
     "synth",
+    "export",
     "completion",
 )
 INTERRUPTED = 130

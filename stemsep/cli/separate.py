@@ -100,6 +100,11 @@ def _complete_model(ctx: click.Context, param: click.Parameter, incomplete: str)
     shell_complete=_complete_model,
 )
 @click.option(
+    "--backend",
+    type=click.Choice(["torch", "onnx"]),
+    help="What computes the network (default: torch; onnx for an .onnx file).",
+)
+@click.option(
     "--format",
     type=click.Choice(["wav", "flac", "mp3", "ogg", "opus", "m4a", "stem.mp4"]),
     help="Of the stems (default: wav); stem.mp4 is one file for DJ programs.",
@@ -253,6 +258,7 @@ def _checkpoint(options: dict[str, Any]) -> Path:
 def _separator(checkpoint: Path, options: dict[str, Any]) -> Separator | ExactSeparator:
     """Return the network of a checkpoint, ready to separate."""
     from stemsep.separation import Separator
+    from stemsep.separation.backend import choose_backend, load_for_backend
     from stemsep.separation.exact import ExactConfig, ExactSeparator
     from stemsep.weights.checkpoint import load_network
 
@@ -263,12 +269,14 @@ def _separator(checkpoint: Path, options: dict[str, Any]) -> Separator | ExactSe
         raise ParameterError("--exact takes one step of the Wiener filter at most: --wiener 1")
     if exact and precision == "bf16":
         raise ParameterError("--exact computes in fp32: leave --precision out")
-    network = load_network(checkpoint)
     if exact:
+        if choose_backend(options["backend"], checkpoint) == "onnx":
+            raise ParameterError("--exact computes with torch: leave --backend out")
         config = ExactConfig(
             mask_extension=options["mask_extension"] or "zeros", wiener=bool(options["wiener"])
         )
-        return ExactSeparator(network, config, device=device)
+        return ExactSeparator(load_network(checkpoint), config, device=device)
+    network = load_for_backend(checkpoint, options["backend"])
     return Separator(
         network, device=device, precision=precision, wiener_iterations=options["wiener"]
     )

@@ -21,6 +21,7 @@ from stemsep.audio.prefetch import Passed, Prefetched
 from stemsep.errors import ParameterError
 from stemsep.models import SeparationNetwork
 from stemsep.models.fold import fold_norms
+from stemsep.separation.backend import load_for_backend, onnx_settings
 from stemsep.separation.checks import as_array, check_rate, checked_blocks
 from stemsep.separation.chunking import ChunkConfig, cut
 from stemsep.separation.device import choose_device, choose_precision
@@ -30,8 +31,8 @@ from stemsep.separation.residue import OUTPUT_SAMPLES, share_residue
 from stemsep.separation.results import FileResult, Picture, Progress, Timings
 from stemsep.separation.stages import Stages
 from stemsep.weights.catalog import find_checkpoint
-from stemsep.weights.checkpoint import load_network
 from stemsep.weights.fetching import Fetching
+from stemsep.weights.onnx_network import OnnxNetwork
 
 __all__ = ["Progress", "Separator"]
 
@@ -62,13 +63,15 @@ class Separator:
 
     def __init__(
         self,
-        network: SeparationNetwork,
+        network: SeparationNetwork | OnnxNetwork,
         *,
         device: str | torch.device = "auto",
         precision: str = "auto",
         chunks: ChunkConfig | None = None,
         wiener_iterations: int = 0,
     ) -> None:
+        if isinstance(network, OnnxNetwork):
+            device, precision = onnx_settings(device, precision)
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
         self.config = network.config
@@ -88,7 +91,9 @@ class Separator:
                 f"chunks of {sizes[0]} frames with {sizes[1]} of context: both must be multiples "
                 f"of the network's stride in time, {stride}, and the context at least {reach}"
             )
-        self.network = fold_norms(network).to(self.device)
+        if not isinstance(network, OnnxNetwork):
+            network = fold_norms(network)
+        self.network = network.eval().to(self.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._stages = Stages(
             self.network,
@@ -107,6 +112,7 @@ class Separator:
         precision: str = "auto",
         chunks: ChunkConfig | None = None,
         wiener_iterations: int = 0,
+        backend: str | None = None,
     ) -> Separator:
         """Return a separator with a shipped or published network, or one from a checkpoint file.
 
@@ -117,15 +123,17 @@ class Separator:
             precision: ``"auto"``, ``"fp32"`` or ``"bf16"``.
             chunks: sizes of the chunks that songs are cut into.
             wiener_iterations: of the multichannel Wiener filter.
+            backend: what computes the network: ``"torch"``, or ``"onnx"`` for onnxruntime, which
+                an ``.onnx`` file takes by itself.
 
         Raises:
             WeightsError: no such model, or a damaged one.
             DownloadError: it cannot be fetched.
-            ParameterError: no such device or precision.
+            ParameterError: no such device, precision or backend.
         """
-        network = load_network(find_checkpoint(name_or_path, fetching=Fetching()))
+        path = find_checkpoint(name_or_path, fetching=Fetching())
         return cls(
-            network,
+            load_for_backend(path, backend),
             device=device,
             precision=precision,
             chunks=chunks,

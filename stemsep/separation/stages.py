@@ -29,6 +29,7 @@ from stemsep.separation.chunking import (
 )
 from stemsep.separation.masking import apply_masks, consistent_spectra
 from stemsep.separation.results import Timings
+from stemsep.weights.onnx_network import OnnxNetwork
 
 __all__ = ["Stages"]
 
@@ -65,7 +66,7 @@ class Stages:
 
     def __init__(
         self,
-        network: SeparationNetwork,
+        network: SeparationNetwork | OnnxNetwork,
         device: torch.device,
         precision: str,
         chunks: ChunkConfig,

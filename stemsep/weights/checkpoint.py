@@ -38,10 +38,12 @@ __all__ = [
     "IMAGE_KIND",
     "Card",
     "copy_checkpoint",
+    "header_of",
     "kind_of",
     "load_image_network",
     "load_network",
     "network_kind",
+    "parse_header",
     "read_any_card",
     "read_card",
     "read_image_card",
@@ -121,16 +123,20 @@ def save_network(
         if not torch.isfinite(tensor).all():
             raise WeightsError(f"not written: '{path}': tensor '{name}' has non-finite values")
         tensors[name] = (_halved(tensor) if half else tensor).detach().cpu().contiguous()
-    header = {
+    with partial_file(path) as temporary:
+        # `save_file` would put a file of its own in place, readable by its owner alone.
+        temporary.write_bytes(save(tensors, metadata=header_of(config, card)))
+
+
+def header_of(config: SeparationConfig | ImageNetworkConfig, card: Card) -> dict[str, str]:
+    """Return what the file of a network says about it, all as text."""
+    return {
         "format": "stemsep",
         "format_version": str(FORMAT_VERSION),
         "kind": kind_of(config),
         "network": json.dumps(asdict(config)),
         "card": json.dumps(asdict(card)),
     }
-    with partial_file(path) as temporary:
-        # `save_file` would put a file of its own in place, readable by its owner alone.
-        temporary.write_bytes(save(tensors, metadata=header))
 
 
 def copy_checkpoint(source: Path, path: Path, *, sources: Sequence[Mapping[str, Any]]) -> None:
@@ -184,7 +190,20 @@ def read_card(path: Path) -> tuple[SeparationConfig, Card]:
     Raises:
         WeightsError: as `load_network`.
     """
-    header = _read_header(path)
+    return parse_header(path, _read_header(path))
+
+
+def parse_header(path: Path, header: Mapping[str, str]) -> tuple[SeparationConfig, Card]:
+    """Return the configuration and the card that a file's header holds; see `header_of`.
+
+    Args:
+        path: for messages.
+        header: may have other entries too.
+
+    Raises:
+        WeightsError: as `load_network`.
+    """
+    _check_header(path, header)
     if header["kind"] not in KINDS:
         raise WeightsError(f"'{path}' holds a {header['kind']} network, not one for separation")
     config = _parsed(path, header["network"], lambda stored: _config(header["kind"], stored))
@@ -260,6 +279,11 @@ def _opened(path: Path) -> Any:
 def _read_header(path: Path) -> dict[str, str]:
     with _opened(path) as file:
         header: dict[str, str] = file.metadata() or {}
+    _check_header(path, header)
+    return header
+
+
+def _check_header(path: Path, header: Mapping[str, str]) -> None:
     missing = {"format", "format_version", "kind", "network", "card"} - header.keys()
     if missing:
         raise WeightsError(f"'{path}' is no stemsep checkpoint: no '{min(missing)}' in its header")
@@ -268,7 +292,6 @@ def _read_header(path: Path) -> dict[str, str]:
             f"'{path}' has format version {header['format_version']}, this stemsep reads version "
             f"{FORMAT_VERSION}; install a newer stemsep"
         )
-    return header
 
 
 def _parsed(path: Path, text: str, build: Callable[[dict[str, Any]], Parsed]) -> Parsed:
