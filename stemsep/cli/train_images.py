@@ -11,6 +11,7 @@ import click
 
 from stemsep.cli.options import data_errors, debug_option
 from stemsep.cli.progress import count_progress
+from stemsep.cli.training_run import run_training
 
 if TYPE_CHECKING:
     from stemsep.data.image_pairs import ImageSet
@@ -124,11 +125,13 @@ def command(data: Path | None, output: Path, **options: Any) -> int:
       stemsep train-images cells/ --steps 1000 --augment all -o runs/cells
     """
     from stemsep.models.memory import keep_freed_memory
-    from stemsep.training.engine import train as run
+    from stemsep.separation.device import choose_device
+    from stemsep.training.distributed import this_rank
     from stemsep.training.image_recipe import build_image_task, image_recipe, read_sets
     from stemsep.training.image_run import finish_run, open_run
 
     with data_errors():
+        choose_device(options["device"])  # a wrong one is told before anything is read
         recipe = image_recipe(options["recipe"], _changes(options))
         folder = data or _shipped()
         with count_progress("checking pairs") as progress:
@@ -149,10 +152,13 @@ def command(data: Path | None, output: Path, **options: Any) -> int:
             resume=options["resume"],
             overwrite=options["overwrite"],
         )
-    run(task, recipe.train, output, say=lambda line: click.echo(line, err=True))
-    for line in finish_run(task, output):
-        click.echo(line, err=True)
-    return 0
+    status = run_training(
+        task, recipe.train, output, device=options["device"], logger=options["logger"]
+    )
+    if status == 0 and this_rank().first:
+        for line in finish_run(task, output):
+            click.echo(line, err=True)
+    return status
 
 
 def _changes(options: dict[str, Any]) -> dict[str, Any]:

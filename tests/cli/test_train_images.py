@@ -151,6 +151,7 @@ def test_unknown_keys_of_a_recipe_are_named(discs, tmp_path, capsys):
         ["--classes", "1", "--scale", "0.5", "--crop", "8", "--loss", "focal"],
         ["--padding", "valid", "--norm", "none", "--block", "residual", "--augment", "none"],
         ["--epochs", "2", "--amp", "--validation", "50"],
+        ["--optimizer", "sgd", "--momentum", "0.8", "--schedule", "plateau", "--workers", "2"],
     ],
 )
 def test_options_reach_the_network(discs, tmp_path, arguments):
@@ -166,6 +167,11 @@ def test_options_reach_the_network(discs, tmp_path, arguments):
         assert (unet.out_channels, config.scale) == (1, 0.5)
     if "--padding" in arguments:
         assert (unet.padding, unet.norm, unet.block) == ("valid", "none", "residual")
+    if "--optimizer" in arguments:
+        _, card = read_image_card(tmp_path / "run" / "last.safetensors")
+        loop = card.recipe["train"]
+        assert (loop["optimizer"], loop["momentum"], loop["workers"]) == ("sgd", 0.8, 2)
+        assert loop["schedule"] == "plateau"
     if "--epochs" in arguments:
         _, card = read_image_card(tmp_path / "run" / "last.safetensors")
         assert card.steps == 3  # 3 of 6 pairs, twice, in batches of 2
@@ -184,6 +190,16 @@ def test_a_network_is_trained_on(discs, tmp_path, capsys):
     _, config = load_image_network(tmp_path / "c" / "best.safetensors")
     assert config.unet == unet
     assert (config.mask_values, config.scale, config.normalise) == ((0, 255), 1.0, "none")
+
+
+def test_other_loggers_and_curves_are_written(discs, tmp_path, capsys):
+    arguments = ["--logger", "csv", "--device", "cpu", "-o", tmp_path / "run"]
+    assert run(discs, *SMALL, *arguments) == 0
+    assert list((tmp_path / "run").glob("*.csv"))
+    assert (tmp_path / "run" / "curve.png").exists()
+    assert run(discs, *SMALL, "--device", "tpu", "-o", tmp_path / "more") == 2
+    assert "no device 'tpu'" in capsys.readouterr().err
+    assert not (tmp_path / "more" / "log.json").exists()
 
 
 def test_overfit_learns_one_batch_by_heart(discs, tmp_path, capsys):
