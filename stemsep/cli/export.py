@@ -22,10 +22,11 @@ __all__ = ["command"]
 )
 @click.option(
     "--format",
-    type=click.Choice(["onnx", "pt2"]),
+    type=click.Choice(["onnx", "pt2", "pth"]),
     default="onnx",
     show_default=True,
-    help="onnx: for onnxruntime; pt2: for torch.export.load.",
+    help="onnx: for onnxruntime; pt2: for torch.export.load; pth: of a network for pictures, for "
+    "milesial/Pytorch-UNet.",
 )
 @click.option(
     "-o",

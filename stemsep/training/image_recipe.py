@@ -59,6 +59,7 @@ class ImageRecipe:
         classes: 0: one output per value of the masks; 1: a single output for two values.
         mask_values: grey values that noisy masks are cleaned to; empty: all values are classes.
         scale: pictures are resized by this.
+        normalise: see `stemsep.models.ImageNetworkConfig`.
         crop: height and width of what is cut out of a picture for a step.
         validation: percent of the pairs to score on; 0: the folder ``heldout`` if there is one,
             else 10.
@@ -78,6 +79,7 @@ class ImageRecipe:
     classes: int = 0
     mask_values: tuple[int, ...] = ()
     scale: float = 1.0
+    normalise: Literal["picture", "none"] = "picture"
     crop: int = 256
     validation: float = 0.0
     loss: Loss = "ce+dice"
@@ -250,7 +252,11 @@ def _new_config(recipe: ImageRecipe, train: ImageSet) -> ImageNetworkConfig:
     except TypeError as error:
         raise ParameterError(f"switches: {error}") from error
     return ImageNetworkConfig(
-        unet=unet, mask_values=values, palette=train.palette, scale=recipe.scale
+        unet=unet,
+        mask_values=values,
+        palette=train.palette,
+        scale=recipe.scale,
+        normalise=recipe.normalise,
     )
 
 

@@ -17,26 +17,33 @@ from stemsep.weights.checkpoint import (
     read_card,
     read_image_card,
 )
+from stemsep.weights.milesial import save_milesial
 from stemsep.weights.onnx_export import export_onnx, export_program
 
 __all__ = ["SUFFIXES", "ExportFormat", "export"]
 
-ExportFormat: TypeAlias = Literal["onnx", "pt2"]
+ExportFormat: TypeAlias = Literal["onnx", "pt2", "pth"]
 
-SUFFIXES: dict[ExportFormat, str] = {"onnx": ".onnx", "pt2": ".pt2"}
+SUFFIXES: dict[ExportFormat, str] = {"onnx": ".onnx", "pt2": ".pt2", "pth": ".pth"}
 """How files of each format end."""
 
 Loaded: TypeAlias = tuple[nn.Module, SeparationConfig | ImageNetworkConfig, Card]
 
 
 def export(checkpoint: Path, output: Path, format: ExportFormat) -> None:
-    """Write the network of a checkpoint in another format; see `export_onnx` and `export_program`.
+    """Write the network of a checkpoint in another format.
+
+    See `export_onnx`, `export_program`, and for the state dicts of milesial/Pytorch-UNet
+    `stemsep.weights.milesial.save_milesial`.
 
     Raises:
-        WeightsError: no checkpoint, or a damaged one.
+        WeightsError: no checkpoint, a damaged one, or a network that the format cannot hold.
         MissingExtraError: what the format needs is not installed.
         OSError: the folder cannot be written, or the disk is full.
     """
+    if format == "pth":
+        save_milesial(output, *load_image_network(checkpoint))
+        return
     network, config, card = _load(checkpoint)
     write = {"onnx": export_onnx, "pt2": export_program}[format]
     write(network, config, card, output)

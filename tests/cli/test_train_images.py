@@ -202,6 +202,13 @@ def test_other_loggers_and_curves_are_written(discs, tmp_path, capsys):
     assert not (tmp_path / "more" / "log.json").exists()
 
 
+def test_pictures_can_be_left_as_they_are(discs, tmp_path):
+    (tmp_path / "r.toml").write_text('normalise = "none"\n[train]\nsteps = 2\nbatch_size = 2\n')
+    assert run(discs, "--recipe", tmp_path / "r.toml", "-o", tmp_path / "run") == 0
+    _, config = load_image_network(tmp_path / "run" / "last.safetensors")
+    assert config.normalise == "none"
+
+
 def test_overfit_learns_one_batch_by_heart(discs, tmp_path, capsys):
     assert run(discs, "--overfit", "-b", 2, "-o", tmp_path / "run") == 0
     assert "learned by heart" in capsys.readouterr().err
