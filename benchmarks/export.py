@@ -3,7 +3,8 @@
 python benchmarks/export.py [SONG] [--seconds 10,30,180] [--valid FOLDER-OF-STEM-FILES]
 
 int8 is onnxruntime's static quantisation of convolutions and matrix products, calibrated on the
-example song; the script makes it, stemsep does not. Each time is the best of ``--repeats``.
+example song; the script makes it, stemsep does not. Each time is the best of ``--repeats``; in
+brackets are seconds of CPU time, which other work on the machine changes less.
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ def quantised(source: Path, path: Path) -> Path:
     return path
 
 
-def timed(song: Path, model: str, folder: str) -> tuple[float, float]:
-    """Return the seconds of a whole command and the most memory it held, in MB."""
+def timed(song: Path, model: str, folder: str) -> tuple[float, float, float]:
+    """Return the seconds of a whole command, of CPU time, and the most memory in MB."""
     command = [sys.executable, "-m", "stemsep", "separate", str(song), "--model", model]
     command += ["-o", folder, "--overwrite", "--quiet", "--precision", "fp32"]
     started = time.perf_counter()
@@ -78,7 +79,7 @@ def timed(song: Path, model: str, folder: str) -> tuple[float, float]:
     seconds = time.perf_counter() - started
     if status:
         raise SystemExit(f"failed: {' '.join(command)}")
-    return seconds, usage.ru_maxrss / 1024
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def scores(model: str, valid: Path) -> tuple[float, float]:
@@ -119,7 +120,7 @@ def main(song: Path | None, seconds: str, repeats: int, valid: Path | None) -> N
         )
         click.echo("| --- |" + " --- |" * (len(lengths) + 2))
         models = {"torch": "default", "onnx": str(exported), "int8": str(small)}
-        times = {model: [np.inf] * len(lengths) for model in models}
+        times = {model: [(np.inf, np.inf)] * len(lengths) for model in models}
         memory = dict.fromkeys(models, 0.0)
         for i, length in enumerate(lengths):
             path = folder / f"{length}.wav"
@@ -127,12 +128,12 @@ def main(song: Path | None, seconds: str, repeats: int, valid: Path | None) -> N
             soundfile.write(path, repeated[:, : length * rate].T, rate)
             for _ in range(repeats):
                 for model, given in models.items():
-                    took, held = timed(path, given, name)
-                    times[model][i] = min(times[model][i], took)
+                    took, computed, held = timed(path, given, name)
+                    times[model][i] = min(times[model][i], (took, computed))
                     memory[model] = max(memory[model], held)
         for model, given in models.items():
             quality = "{:.3f}, {:.3f}".format(*scores(given, valid)) if valid else "-"
-            cells = " | ".join(f"{t:.1f}" for t in times[model])
+            cells = " | ".join(f"{t:.1f} ({cpu:.1f})" for t, cpu in times[model])
             click.echo(f"| {model} | {cells} | {memory[model]:.0f} | {quality} |")
 
 
