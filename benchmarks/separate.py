@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -41,14 +40,18 @@ def write_song(path: Path, seconds: int) -> None:
     soundfile.write(path, song.T, RATE, subtype="PCM_16")
 
 
-def run(command: list[str], **environment: str) -> tuple[float, float]:
-    """Return the seconds that a command took, and the most memory of it and its kind, in MiB."""
+def run(name: str, command: list[str], **environment: str) -> float:
+    """Run a command, print what it took, and return its seconds."""
     started = time.monotonic()
-    subprocess.run(
-        command, check=True, env={**os.environ, **environment}, stderr=subprocess.DEVNULL
-    )
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    return time.monotonic() - started, peak
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, env={**os.environ, **environment}, **silent)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise click.ClickException(f"failed: {' '.join(command)}")
+    elapsed, busy = time.monotonic() - started, usage.ru_utime + usage.ru_stime
+    peak = usage.ru_maxrss / 1024
+    click.echo(f"{name}: {elapsed:.1f} s, {busy:.1f} s of processors, at most {peak:.0f} MiB")
+    return elapsed
 
 
 def convolution_gmac_per_second(precision: str) -> float:
@@ -105,15 +108,12 @@ def main(
         ours += ["-o", f"{folder}/ours", "--overwrite", "-q", "--report", str(report)]
         times: dict[str, list[float]] = {"stemsep": [], "spleeter": []}
         for _ in range(runs):
-            elapsed, peak = run(ours)
-            times["stemsep"].append(elapsed)
-            click.echo(f"stemsep: {elapsed:.1f} s, at most {peak:.0f} MiB")
+            times["stemsep"].append(run("stemsep", ours))
             if spleeter and spleeter_models:
                 theirs = [spleeter, "separate", "-p", "spleeter:4stems", "-o", f"{folder}/theirs"]
                 (spleeter_models / "4stems" / ".probe").touch()
-                elapsed, peak = run([*theirs, str(song)], MODEL_PATH=str(spleeter_models))
-                times["spleeter"].append(elapsed)
-                click.echo(f"spleeter: {elapsed:.1f} s, at most {peak:.0f} MiB")
+                theirs.append(str(song))
+                times["spleeter"].append(run("spleeter", theirs, MODEL_PATH=str(spleeter_models)))
         if times["spleeter"]:
             ratio = min(times["spleeter"]) / min(times["stemsep"])
             click.echo(f"stemsep is {ratio:.1f} times as fast, whole commands")

@@ -20,7 +20,7 @@ from stemsep.errors import ParameterError
 
 __all__ = ["wiener"]
 
-BINS_AT_ONCE = 256
+BINS_AT_ONCE = 32
 """Frequencies are independent; so many are filtered together, which bounds the memory."""
 
 

@@ -152,7 +152,7 @@ class Stages:
         kept = core_frames(self.config.stft, self.chunks)
         if self.wiener_iterations:  # it learns from all frames
             stems = apply_masks(masks, spectrum)
-            stems = wiener(stems, spectrum, iterations=self.wiener_iterations)[..., kept]
+            stems = wiener(stems, spectrum, iterations=self.wiener_iterations)[..., kept].clone()
         else:
             stems = apply_masks(masks[..., kept], spectrum[..., kept])
         if self.wiener_iterations or not self.config.sums_to_one:

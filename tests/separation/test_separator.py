@@ -284,3 +284,18 @@ def test_bf16_is_close_to_fp32():
     one, other = rough.separate(waveform, RATE), SEPARATOR.separate(waveform, RATE)
     difference = max((one[s] - other[s]).square().mean().sqrt() for s in STEMS)
     assert 0 < difference < 0.02 * waveform.square().mean().sqrt()
+
+
+def test_the_wiener_filter_changes_the_stems_and_keeps_every_promise():
+    filtering = Separator(
+        tiny_network(), device="cpu", precision="fp32", chunks=CHUNKS, wiener_iterations=1
+    )
+    waveform = song(9000)
+    plain, filtered = SEPARATOR.separate(waveform, RATE), filtering.separate(waveform, RATE)
+    assert max((plain[s] - filtered[s]).abs().max() for s in STEMS) > 0.01
+    assert (total(filtered) - waveform).abs().max() < 1e-6
+    pieces = list(filtering.stream(waveform.split(1234, dim=-1), RATE))
+    for stem in STEMS:
+        assert torch.equal(torch.cat([piece[stem] for piece in pieces], -1), filtered[stem])
+    with pytest.raises(ParameterError, match="wiener_iterations = -1"):
+        Separator(tiny_network(), device="cpu", wiener_iterations=-1)
