@@ -15,13 +15,10 @@ from stemsep.models import ImageNetworkConfig, UNet
 from stemsep.weights.digest import file_digest
 from stemsep.weights.download import Progress, download
 from stemsep.weights.milesial import load_milesial
+from stemsep.weights.published import CARVANA_ADDRESS
 
-__all__ = ["CARVANA_ADDRESS", "CARVANA_SCALES", "load_carvana"]
+__all__ = ["CARVANA_SCALES", "load_carvana"]
 
-CARVANA_ADDRESS = (
-    "https://github.com/milesial/Pytorch-UNet/releases/download/v3.0/"
-    "unet_carvana_scale{scale}_epoch2.pth"
-)
 CARVANA_SCALES = (0.5, 1.0)
 
 

@@ -18,6 +18,7 @@ from stemsep.models import (
 )
 
 __all__ = [
+    "CARVANA_ADDRESS",
     "FAMILIES",
     "PUBLISHED",
     "PublishedFile",
@@ -28,7 +29,11 @@ __all__ = [
 
 SPLEETER = "https://github.com/deezer/spleeter/releases/download/v1.4.0"
 OPENUNMIX = "https://zenodo.org/records"
-MILESIAL = "https://github.com/milesial/Pytorch-UNet/releases/download/v3.0"
+CARVANA_ADDRESS = (
+    "https://github.com/milesial/Pytorch-UNet/releases/download/v3.0/"
+    "unet_carvana_scale{scale}_epoch2.pth"
+)
+"""Of the networks for cars, with the scale that pictures are resized by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,11 +186,7 @@ MODELS = (
     ),
     PublishedModel(
         name="milesial:carvana",
-        files=(
-            PublishedFile(
-                url=f"{MILESIAL}/unet_carvana_scale0.5_epoch2.pth", sha256="", megabytes=124
-            ),
-        ),
+        files=(PublishedFile(url=CARVANA_ADDRESS.format(scale=0.5), sha256="", megabytes=124),),
         config=ImageNetworkConfig(
             unet=UNetConfig(), mask_values=(0, 1), scale=0.5, normalise="none"
         ),
