@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -117,6 +118,20 @@ def test_magnitude_losses_are_those_of_magnitudes():
     assert l1.shape == (3, 4)
     assert torch.allclose(l1, difference.abs().mean((2, 3, 4)))
     assert torch.allclose(l2, difference.square().mean((2, 3, 4)))
+
+
+def test_log_l2_is_the_level_of_the_error_above_the_threshold():
+    masks, reference = example()
+    reference[:, 2] = 0  # a silent stem is learned from as well
+    mixture = reference.sum(1)
+    estimate = apply_to_planes(masks, planes(mixture))
+    value = losses.log_l2(estimate=estimate, reference=planes(reference))
+    error = (masks * mixture[:, None] - reference).abs().square().sum((2, 3, 4))
+    ratio = error / mixture.abs().square().sum((1, 2, 3))[:, None]
+    floor = 10 * np.log10(losses.THRESHOLD)
+    assert torch.allclose(value, 10 * torch.log10(ratio + losses.THRESHOLD) - floor, rtol=1e-6)
+    perfect = losses.log_l2(estimate=planes(reference), reference=planes(reference))
+    assert perfect.abs().max() == 0
 
 
 def waveforms(seed=0):

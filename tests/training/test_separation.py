@@ -143,7 +143,8 @@ def test_stems_count_by_their_weights():
 
 
 @pytest.mark.parametrize(
-    "name", ["magnitude_l1", "magnitude_l2", "multi_resolution", "waveform_l1", "si_sdr"]
+    "name",
+    ["log_l2", "magnitude_l1", "magnitude_l2", "multi_resolution", "waveform_l1", "si_sdr"],
 )
 def test_each_loss_trains(name):
     loss = {"complex_l1": 0.0, name: 1.0, "resolutions": [64, 128]}
