@@ -14,7 +14,7 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from stemsep.models.unet import UNetConfig
 
-__all__ = ["BLOCKS", "Downsample", "TimeContext", "Upsample", "fit_to"]
+__all__ = ["BLOCKS", "Downsample", "FrameContext", "TimeContext", "Upsample", "fit_to"]
 
 
 class DoubleConvolution(nn.Module):
@@ -124,6 +124,36 @@ class TimeContext(nn.Module):
         """Return ``(batch, channels, freq, time)``."""
         result: Tensor = features + self.layers(features)
         return result
+
+
+class FrameContext(nn.Module):
+    """Whole frames along time: all channels and rows as one narrow vector, plus a shortcut.
+
+    Here are most of a network's weights and hardly any of its work: at the lowest level a frame is
+    wide, but there are few. Each dilation adds a residual convolution of three of the vectors.
+    Training starts from the identity, as of `TimeContext`.
+    """
+
+    def __init__(self, channels: int, freq: int, c: UNetConfig) -> None:
+        super().__init__()
+        bias, width = c.norm == "none", c.frame_width
+        self.narrow = nn.Sequential(
+            nn.Conv2d(channels * freq, width, 1, bias=bias), *_norm(width, c), _activation(c)
+        )
+        self.along_time = nn.Sequential(
+            *(TimeContext(width, dilation, c) for dilation in c.time_dilations)
+        )
+        self.widen = nn.Sequential(
+            nn.Conv2d(width, channels * freq, 1, bias=bias), *_norm(channels * freq, c)
+        )
+        for parameter in self.widen[-1].parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return ``(batch, channels, freq, time)``."""
+        frames = features.flatten(1, 2)[:, :, None]  # (batch, channels * freq, 1, time)
+        wide = self.widen(self.along_time(self.narrow(frames)))
+        return features + wide[:, :, 0].unflatten(1, features.shape[1:3])
 
 
 class Downsample(nn.Module):

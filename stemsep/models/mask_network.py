@@ -64,7 +64,7 @@ class MaskNetworkConfig:
             raise ParameterError(f"sample_rate = {self.sample_rate}: it must be 1 Hz or more")
         if not 1 <= self.n_bins <= self.stft.n_freq:
             raise ParameterError(f"n_bins = {self.n_bins}: the STFT has {self.stft.n_freq}")
-        if self.unet.block == "tfc_tdf" and self.n_bins > self.unet.freq_bins:
+        if self.unet.fixed_height and self.n_bins > self.unet.freq_bins:
             raise ParameterError(
                 f"n_bins = {self.n_bins}: the U-Net was built for {self.unet.freq_bins}"
             )

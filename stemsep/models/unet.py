@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stemsep.errors import ParameterError, check_choices
-from stemsep.models.blocks import BLOCKS, Downsample, TimeContext, Upsample, fit_to
+from stemsep.models.blocks import BLOCKS, Downsample, FrameContext, TimeContext, Upsample, fit_to
 
 __all__ = ["UNet", "UNetConfig"]
 
@@ -52,10 +52,13 @@ class UNetConfig:
         head: what the output is: raw logits; sigmoid; softmax over the stems (over the classes
             where there are no stems); complex masks, unbounded or with each part through tanh.
         subbands: the frequency axis is cut into this many bands, stacked as channels.
-        freq_bins: height of the input, which ``tfc_tdf`` has to know; a lower input is padded.
+        freq_bins: height of the input, where it is fixed; a lower input is padded.
         tdf_factor: how much narrower the bottleneck along frequency is.
         time_dilations: at the lowest level, one residual block of convolutions along time for each;
             a dilation of d sees d frames of that level to both sides.
+        frame_width: at the lowest level, all channels and rows of a frame become a vector of this
+            length, which goes through ``time_dilations`` of its own; 0 for none. It needs
+            ``freq_bins``.
         compression: c in ``log(1 + c x)``, applied to the input; 0 leaves the input as it is.
 
     Raises:
@@ -81,6 +84,7 @@ class UNetConfig:
     freq_bins: int = 0
     tdf_factor: int = 4
     time_dilations: tuple[int, ...] = ()
+    frame_width: int = 0
     compression: float = 0.0
 
     def __post_init__(self) -> None:
@@ -96,8 +100,9 @@ class UNetConfig:
             raise ParameterError(f"kernel_size = {self.kernel_size}: it must be odd and positive")
         if not 0 <= self.dropout < 1:
             raise ParameterError(f"dropout = {self.dropout}: it must be at least 0 and below 1")
-        if self.block == "tfc_tdf" and (self.freq_bins < 1 or self.padding == "valid"):
-            raise ParameterError("block = 'tfc_tdf' needs freq_bins above 0 and padding 'same'")
+        if self.fixed_height and (self.freq_bins < 1 or self.padding == "valid"):
+            switch = "block = 'tfc_tdf'" if self.block == "tfc_tdf" else "frame_width"
+            raise ParameterError(f"{switch} needs freq_bins above 0 and padding 'same'")
         if self.time_dilations and self.padding == "valid":
             raise ParameterError("time_dilations need padding 'same'")
 
@@ -105,11 +110,16 @@ class UNetConfig:
         for name in ("in_channels", "out_channels", "norm_groups", "subbands", "tdf_factor"):
             if getattr(self, name) < 1:
                 raise ParameterError(f"{name} = {getattr(self, name)}: it must be 1 or more")
-        for name in ("stems", "freq_bins", "compression"):
+        for name in ("stems", "freq_bins", "frame_width", "compression"):
             if not getattr(self, name) >= 0:
                 raise ParameterError(f"{name} = {getattr(self, name)}: it must be 0 or more")
         if min(self.time_dilations, default=1) < 1:
             raise ParameterError(f"time_dilations = {self.time_dilations}: each must be 1 or more")
+
+    @property
+    def fixed_height(self) -> bool:
+        """Whether some layer is built for ``freq_bins``."""
+        return self.block == "tfc_tdf" or self.frame_width > 0
 
     @property
     def levels(self) -> int:
@@ -121,10 +131,10 @@ class UNet(nn.Module):
     """Encoder and decoder with skips between levels of equal size, as `UNetConfig` says.
 
     Any height and width of 1 or more; only ``padding="valid"`` needs a minimum, which its error
-    names, and ``tfc_tdf`` takes at most ``freq_bins``. An input smaller than the lowest level's
-    stride is padded with zeros and the output cropped; sizes that are odd at some level are rounded
-    down there and the decoder is padded to its skip (as in milesial/Pytorch-UNet, so that its
-    weights give its output).
+    names, and where the height is fixed it is at most ``freq_bins``. An input smaller than the
+    lowest level's stride is padded with zeros and the output cropped; sizes that are odd at some
+    level are rounded down there and the decoder is padded to its skip (as in milesial/Pytorch-UNet,
+    so that its weights give its output).
     """
 
     def __init__(self, config: UNetConfig) -> None:
@@ -145,7 +155,11 @@ class UNet(nn.Module):
             outputs = width // halving if level and level == len(widths) - 1 else width
             encoder.append(block(inputs, outputs, outputs, freq[level], config))
             inputs = outputs
-        context = [TimeContext(inputs, dilation, config) for dilation in config.time_dilations]
+        context: list[nn.Module] = [
+            TimeContext(inputs, dilation, config) for dilation in config.time_dilations
+        ]
+        if config.frame_width:
+            context.append(FrameContext(inputs, freq[-1], config))
 
         decoder, ups = [], []
         for level in reversed(range(len(widths) - 1)):
@@ -214,7 +228,7 @@ class UNet(nn.Module):
     def _pad(self, features: Tensor) -> Tensor:
         """Pad with zeros at the bottom and right to a size that the levels can take."""
         config, (height, width) = self.config, features.shape[-2:]
-        if config.block == "tfc_tdf" and height > config.freq_bins:
+        if config.fixed_height and height > config.freq_bins:
             raise ParameterError(
                 f"the network was built for {config.freq_bins} frequency bins, got {height}"
             )

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from stemsep.errors import ParameterError
 from stemsep.models import UNet, UNetConfig
-from stemsep.models.blocks import BLOCKS, TimeContext, Upsample, fit_to
+from stemsep.models.blocks import BLOCKS, FrameContext, TimeContext, Upsample, fit_to
 from tests.dsp.tensors import uniform
 
 SWITCHES: Mapping[str, st.SearchStrategy[Any]] = {
@@ -33,6 +33,7 @@ SWITCHES: Mapping[str, st.SearchStrategy[Any]] = {
     "freq_bins": st.sampled_from([1, 5, 17]),
     "tdf_factor": st.sampled_from([1, 4, 100]),
     "time_dilations": st.sampled_from([(), (1,), (1, 3)]),
+    "frame_width": st.sampled_from([0, 0, 3]),
     "compression": st.sampled_from([0.0, 10.0]),
 }
 
@@ -40,7 +41,7 @@ SWITCHES: Mapping[str, st.SearchStrategy[Any]] = {
 @st.composite
 def configs(draw: st.DrawFn, **fixed: Any) -> UNetConfig:
     switches = {name: draw(values) for name, values in SWITCHES.items()} | fixed
-    if switches["block"] == "tfc_tdf" or switches["time_dilations"]:
+    if switches["block"] == "tfc_tdf" or switches["time_dilations"] or switches["frame_width"]:
         switches["padding"] = "same"
     return UNetConfig(**switches)
 
@@ -79,7 +80,7 @@ def test_any_switches_and_any_size_work(
     config: UNetConfig, batch: int, height: int, width: int, train: bool
 ) -> None:
     torch.manual_seed(0)
-    if config.block == "tfc_tdf":
+    if config.fixed_height:
         height = min(height, config.freq_bins)
     lost = lost_border(config)
     features = uniform(batch, config.in_channels, height + lost, width + lost).abs()
@@ -280,17 +281,36 @@ def test_time_context_starts_as_the_identity_and_then_sees_its_dilation() -> Non
     assert seen.nonzero().flatten().tolist() == [2, 5, 8]
 
 
+def test_frame_context_starts_as_the_identity_and_then_joins_all_rows_and_channels() -> None:
+    torch.manual_seed(0)
+    config = UNetConfig(frame_width=8, freq_bins=6, time_dilations=(2,), activation="elu")
+    block = FrameContext(4, 6, config).eval()
+    features = uniform(1, 4, 6, 9)
+    assert torch.equal(block(features), features)
+    torch.nn.init.ones_(block.widen[-1].weight)
+    torch.nn.init.ones_(block.along_time[0].layers[-1].weight)
+    changed = features.clone()
+    changed[:, 1, 2, 4] += 1
+    seen = block(changed) != block(features)
+    assert torch.equal(
+        seen, torch.isin(torch.arange(9), torch.tensor([2, 4, 6])).expand(1, 4, 6, 9)
+    )
+
+
 @pytest.mark.parametrize("norm", ["batch", "none"])
-def test_time_dilations_start_from_the_network_without_them(norm: str) -> None:
+@pytest.mark.parametrize("more", [{"time_dilations": (1, 2)}, {"frame_width": 5, "freq_bins": 24}])
+def test_what_sees_further_starts_from_the_network_without_it(
+    norm: str, more: dict[str, Any]
+) -> None:
     features = uniform(1, 2, 24, 24)
     plain = network_of(norm=norm)
-    longer = network_of(norm=norm, time_dilations=(1, 2))
+    longer = network_of(norm=norm, **more)
     outcome = longer.load_state_dict(plain.state_dict(), strict=False)
     assert not outcome.unexpected_keys
     assert all(name.startswith("context.") for name in outcome.missing_keys)
-    for block in longer.context:
-        if norm == "batch":
-            block.layers[-1].reset_running_stats()
+    for module in longer.context.modules():
+        if norm == "batch" and isinstance(module, torch.nn.BatchNorm2d):
+            module.reset_running_stats()
     torch.testing.assert_close(longer(features), plain(features))
 
 
@@ -333,6 +353,9 @@ def test_fit_to_puts_the_smaller_half_first() -> None:
         ({"block": "tfc_tdf", "freq_bins": 8, "padding": "valid"}, "padding 'same'"),
         ({"time_dilations": (1, 0)}, "each must be 1 or more"),
         ({"time_dilations": (1,), "padding": "valid"}, "padding 'same'"),
+        ({"frame_width": -1}, "frame_width = -1"),
+        ({"frame_width": 8}, "frame_width needs freq_bins"),
+        ({"frame_width": 8, "freq_bins": 4, "padding": "valid"}, "padding 'same'"),
         ({"activation": "tanh"}, "activation = 'tanh': choose from relu, leaky_relu, elu, gelu"),
         ({"head": "mask"}, "head = 'mask': choose from logits, sigmoid, softmax, complex"),
     ],
