@@ -152,8 +152,8 @@ class FrameContext(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Return ``(batch, channels, freq, time)``."""
         frames = features.flatten(1, 2)[:, :, None]  # (batch, channels * freq, 1, time)
-        wide = self.widen(self.along_time(self.narrow(frames)))
-        return features + wide[:, :, 0].unflatten(1, features.shape[1:3])
+        wide: Tensor = self.widen(self.along_time(self.narrow(frames)))
+        return features + torch.unflatten(wide[:, :, 0], 1, features.shape[1:3])
 
 
 class Downsample(nn.Module):

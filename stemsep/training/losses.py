@@ -191,9 +191,10 @@ def log_l2(*, estimate: Planes, reference: Planes) -> Tensor:
     Reference: S. Wisdom et al., "What's all the fuss about free universal sound separation data?",
     ICASSP 2021 (arXiv 2011.00803), whose loss this is but for a constant.
     """
-    pairs = list(zip(estimate, reference, strict=True))
-    error = sum((guess - truth).square().sum(dim=(2, 3, 4)) for guess, truth in pairs)
-    mixture = sum(truth.sum(1, keepdim=True).square().sum(dim=(2, 3, 4)) for truth in reference)
+    pairs = zip(estimate, reference, strict=True)
+    errors = [(guess - truth).square().sum(dim=(2, 3, 4)) for guess, truth in pairs]
+    parts = [truth.sum(1, keepdim=True).square().sum(dim=(2, 3, 4)) for truth in reference]
+    error, mixture = errors[0] + errors[1], parts[0] + parts[1]
     return 10 * torch.log10(error / (mixture + EPSILON) / THRESHOLD + 1)
 
 
