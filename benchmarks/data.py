@@ -18,7 +18,7 @@ from typing import Any
 import click
 import torch
 
-from stemsep.models.memory import keep_freed_memory
+from stemsep.cli.memory import keep_freed_memory
 from stemsep.training.prefetch import prefetched
 from stemsep.training.recipe import build_task, read_recipe
 from stemsep.training.recipe_file import find_recipe

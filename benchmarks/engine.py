@@ -23,9 +23,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stemsep.cli.memory import keep_freed_memory
 from stemsep.dsp import stft
 from stemsep.models import PRESETS, MaskNetwork
-from stemsep.models.memory import keep_freed_memory
 from stemsep.training.config import TrainConfig
 from stemsep.training.engine import train
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stemsep.cli.memory import keep_freed_memory
 from stemsep.cli.options import (
     debug_option,
     debugging,
@@ -177,15 +178,14 @@ def command(inputs: tuple[Path, ...], output: Path, **options: Any) -> int:
       stemsep separate album/ --stems 2 --format flac -o karaoke
       cat song.mp3 | stemsep separate - --stems vocals -o - | aplay
     """
+    keep_freed_memory()
     settings, part = _output_config(options), _part(options)
     if options["as_json"] and str(output) == "-":
         raise click.UsageError("--json and -o - would both write to the standard output")
-    from stemsep.models.memory import keep_freed_memory
     from stemsep.separation.batch import find_inputs, plan
     from stemsep.separation.device import use_threads
 
     started = time.monotonic()
-    keep_freed_memory()
     found, errors = find_inputs(inputs, output=output)
     for error in errors:
         click.echo(f"Error: {one_line(error)}", err=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from stemsep.cli.memory import keep_freed_memory
 from stemsep.cli.options import debug_option
 from stemsep.cli.training_run import run_training
 
@@ -76,12 +77,11 @@ def command(
       stemsep train finetune --data ~/music/stems --init default
       stemsep train default --data ~/music/stems --set train.steps=500
     """
-    from stemsep.models.memory import keep_freed_memory
+    keep_freed_memory()
     from stemsep.separation.device import use_threads
     from stemsep.training.recipe import build_task, read_recipe, recipe_cost
     from stemsep.training.recipe_file import find_recipe, keep_recipe, named, recipe_text
 
-    keep_freed_memory()
     if threads:
         use_threads(threads)
     path = find_recipe(recipe)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stemsep.cli.memory import keep_freed_memory
 from stemsep.cli.options import data_errors, debug_option
 from stemsep.cli.progress import count_progress
 from stemsep.cli.training_run import run_training
@@ -124,7 +125,7 @@ def command(data: Path | None, output: Path, **options: Any) -> int:
       stemsep train-images
       stemsep train-images cells/ --steps 1000 --augment all -o runs/cells
     """
-    from stemsep.models.memory import keep_freed_memory
+    keep_freed_memory()
     from stemsep.separation.device import choose_device
     from stemsep.training.distributed import this_rank
     from stemsep.training.image_recipe import build_image_task, image_recipe, read_sets
@@ -140,7 +141,6 @@ def command(data: Path | None, output: Path, **options: Any) -> int:
             recipe, train, valid, load=options["load"], scale=options["scale"]
         )
         _introduce(folder, train, valid, task)
-        keep_freed_memory()
         if options["overfit"]:
             return _overfit(task)
         open_run(

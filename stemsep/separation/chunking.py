@@ -190,13 +190,14 @@ def core_waveform(stems: Tensor, present: Tensor, stft: STFTConfig, config: Chun
         ``(batch, stems, channels, (core_frames + 2 * fade_frames) * hop_length)``: the core between
         its fades.
     """
-    energy = torch.stack([window_energy(row, stft) for row in present])
-    waveform = synthesise(stems, stft)
     first = _reach(stft) * stft.hop_length + stft.n_fft // 2
     frames = config.core_frames + 2 * config.fade_frames
     core = slice(first, first + frames * stft.hop_length)
     # Past the song's end no window has any energy, and nothing of it is kept.
-    return waveform[..., core] / energy[:, None, None, core].clamp_min(1e-8)
+    energy = torch.stack([window_energy(row, stft)[core] for row in present]).clamp_min(1e-8)
+    # One stem after the other: its frames overlap, so they take several times its own memory.
+    waveforms = [synthesise(stem, stft)[..., core] / energy[:, None] for stem in stems.unbind(1)]
+    return torch.stack(waveforms, dim=1)
 
 
 def join(
