@@ -1,24 +1,24 @@
 """Time and memory of the same network: Open-Unmix 1.3.0 against stemsep, on random weights.
 
-python benchmarks/openunmix.py --package FOLDER [--seconds 60,240]
+python benchmarks/openunmix.py [--package FOLDER] [--seconds 60,240]
 
-FOLDER is what has to be on Python's path for `import openunmix` to work beside stemsep's torch.
+FOLDER is what has to be on Python's path for `import openunmix` to work beside stemsep's torch;
+without it stemsep is measured alone, and not with --exact, so that songs may be long.
 Whole programs, from a WAV to four WAVs, one after the other.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import click
 import numpy as np
 import soundfile
 import torch
+from programs import measured
 
 from stemsep.models import OpenUnmix, OpenUnmixConfig
 
@@ -39,23 +39,10 @@ for stem, waveform in zip(stems, made):
 """
 
 
-def measured(command: list[str], folder: Path, package: Path) -> tuple[float, float, float]:
-    """Return wall seconds, CPU seconds and peak MiB of a command."""
-    path = os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(package)])
-    environment = {**os.environ, "PYTHONPATH": path.strip(os.pathsep), "PYTHONWARNINGS": "ignore"}
-    started = time.monotonic()
-    with (folder / "log").open("w") as log:
-        child = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
-        _, status, used = os.wait4(child.pid, 0)
-    if status:
-        raise click.ClickException(f"{' '.join(command)}:\n{(folder / 'log').read_text()[-2000:]}")
-    return time.monotonic() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
-
-
 @click.command()
-@click.option("--package", type=click.Path(exists=True, path_type=Path), required=True)
+@click.option("--package", type=click.Path(exists=True, path_type=Path))
 @click.option("--seconds", default="60,240", show_default=True, help="Lengths of the songs.")
-def main(package: Path, seconds: str) -> None:
+def main(package: Path | None, seconds: str) -> None:
     """Print a Markdown table."""
     torch.manual_seed(0)
     network = OpenUnmix(OpenUnmixConfig())
@@ -65,9 +52,10 @@ def main(package: Path, seconds: str) -> None:
         (folder / "published").mkdir()
         for stem, part in zip(network.config.stems, network.networks, strict=True):
             torch.save(part.state_dict(), folder / "published" / f"{stem}.pth")
-        measured(
-            [*stemsep, "models", "import", "published", "-o", "m.safetensors"], folder, package
-        )
+        path = os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(package or "")])
+        environment = {"PYTHONPATH": path.strip(os.pathsep), "PYTHONWARNINGS": "ignore"}
+        imported = [*stemsep, "models", "import", "published", "-o", "m.safetensors"]
+        measured(imported, folder, environment)
         ours = [*stemsep, "separate", "--model", "m.safetensors", "--overwrite", "song.wav"]
         theirs = [sys.executable, "-c", THEIRS]
         commands = {
@@ -76,6 +64,8 @@ def main(package: Path, seconds: str) -> None:
             "stemsep --exact": [*ours, "--exact"],
             "stemsep": ours,
         }
+        if package is None:
+            commands = {"stemsep": ours}
         click.echo(
             "| song, s | command | wall, s | CPU, s | peak, MiB | wall ratio | memory ratio |"
         )
@@ -85,7 +75,7 @@ def main(package: Path, seconds: str) -> None:
             soundfile.write(folder / "song.wav", noise, 44100)
             base: tuple[float, float, float] | None = None
             for title, command in commands.items():
-                wall, cpu, peak = used = measured(command, folder, package)
+                wall, cpu, peak = used = measured(command, folder, environment)
                 base = base or used
                 click.echo(
                     f"| {length} | {title} | {wall:.1f} | {cpu:.1f} | {peak:,.0f} | "

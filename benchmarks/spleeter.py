@@ -8,16 +8,14 @@ tests/golden/spleeter generates. Needs Spleeter 2.4.2 in an environment of its o
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from importlib import util
 from pathlib import Path
 from types import ModuleType
 
 import click
+from programs import measured
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "spleeter"
 
@@ -31,18 +29,6 @@ def generator(name: str) -> ModuleType:
     return module
 
 
-def measured(command: list[str], folder: Path) -> tuple[float, float, float]:
-    """Return wall seconds, CPU seconds and peak MiB of a command."""
-    environment = {**os.environ, "MODEL_PATH": "models", "STEMSEP_CACHE": str(folder / "cache")}
-    started = time.monotonic()
-    with (folder / "log").open("w") as log:
-        child = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
-        _, status, used = os.wait4(child.pid, 0)
-    if status:
-        raise click.ClickException(f"{' '.join(command)}:\n{(folder / 'log').read_text()[-2000:]}")
-    return time.monotonic() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
-
-
 @click.command()
 @click.option("--spleeter", type=click.Path(exists=True, path_type=Path), required=True)
 @click.option("--seconds", default="30,180", show_default=True, help="Lengths of the songs.")
@@ -54,9 +40,11 @@ def main(spleeter: Path, seconds: str, runs: int) -> None:
     stemsep = [sys.executable, "-m", "stemsep"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        environment = {"MODEL_PATH": "models", "STEMSEP_CACHE": str(folder / "cache")}
         generator("make_checkpoint").write_model("4stems", folder / "models" / "4stems")
         (folder / "models" / "4stems" / ".probe").write_text("OK")
-        measured([*stemsep, "models", "import", "models/4stems", "-o", "m.safetensors"], folder)
+        imported = [*stemsep, "models", "import", "models/4stems", "-o", "m.safetensors"]
+        measured(imported, folder, environment)
         ours = [*stemsep, "separate", "--model", "m.safetensors", "--overwrite", "-o", "ours"]
         commands = {
             "Spleeter 2.4.2": [str(spleeter), "separate", "-p", "spleeter:4stems", "-o", "theirs"],
@@ -71,7 +59,8 @@ def main(spleeter: Path, seconds: str, runs: int) -> None:
             songs.write(str(folder / "song.wav"), songs.song(length * songs.RATE, 42))
             base: tuple[float, float, float] | None = None
             for title, command in commands.items():
-                best = min(measured([*command, "song.wav"], folder) for _ in range(runs))
+                whole = [*command, "song.wav"]
+                best = min(measured(whole, folder, environment) for _ in range(runs))
                 base = base or best
                 wall, cpu, peak = best
                 click.echo(
