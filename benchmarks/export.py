@@ -29,7 +29,7 @@ from stemsep.data.musdb import VALID_TRACKS, read_stem_files
 from stemsep.data.shipped import shipped_folder
 from stemsep.dsp import stft
 from stemsep.evaluation.sdr import mean_scores
-from stemsep.models import magnitudes
+from stemsep.models import network_input
 from stemsep.weights.catalog import find_checkpoint
 from stemsep.weights.checkpoint import read_card
 from stemsep.weights.export import export
@@ -42,7 +42,7 @@ class Chunks(CalibrationDataReader):
         config, _ = read_card(find_checkpoint("default"))
         waveform, _ = read_audio(shipped_folder("data") / "example.ogg")
         spectrum = stft(torch.from_numpy(waveform)[None], config.stft)
-        magnitude = magnitudes(spectrum, config).numpy()
+        magnitude = network_input(spectrum, config).numpy()
         starts = range(0, magnitude.shape[-1] - frames, frames)
         self.rest = [np.ascontiguousarray(magnitude[..., s : s + frames]) for s in starts]
 

@@ -14,6 +14,8 @@ from stemsep.models import (
     MaskNetworkConfig,
     OpenUnmix,
     OpenUnmixConfig,
+    SCNet,
+    SCNetConfig,
     Spleeter,
     SpleeterConfig,
     UNetConfig,
@@ -91,3 +93,14 @@ def small_openunmix(seed: int = 0, **config: Any) -> OpenUnmix:
         for part in network.networks:
             part.fc3.weight.mul_(20)
     return network
+
+
+def small_scnet(seed: int = 0, **config: Any) -> SCNet:
+    """Return a network of SCNet's shape that is narrow and sees few bins at a low rate."""
+    torch.manual_seed(seed)
+    settings: dict[str, Any] = {
+        "widths": (4, 4, 8),
+        "sample_rate": 8000,
+        "stft": STFTConfig(n_fft=256, hop_length=64, window="rectangular"),
+    }
+    return SCNet(SCNetConfig(**{**settings, **config})).eval()

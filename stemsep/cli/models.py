@@ -129,7 +129,7 @@ def import_network(source: Path, output: Path | None, name: str | None, overwrit
     """Take a network from a file: another program's, or a checkpoint of stemsep's.
 
     Of Spleeter's an archive or the folder it was unpacked into, of Open-Unmix's a folder with its
-    four .pth files, of milesial/Pytorch-UNet a .pth file.
+    four .pth files, of SCNet its .ckpt file, of milesial/Pytorch-UNet a .pth file.
 
     Nothing in a file is run, and nothing is unpacked outside of a temporary folder.
 

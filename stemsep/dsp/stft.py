@@ -12,12 +12,13 @@ IEEE TASSP 32(2), 1984, equation 6 (the least-squares inverse).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stemsep.errors import ParameterError
+from stemsep.errors import ParameterError, check_choices
 
 __all__ = [
     "ISTFT",
@@ -34,19 +35,26 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class STFTConfig:
-    """Sizes of the transform, in samples; the window is a periodic Hann window of ``n_fft``.
+    """Sizes of the transform, in samples, and the window, which has ``n_fft``.
+
+    Args:
+        n_fft: of a frame.
+        hop_length: from one frame to the next.
+        window: a periodic Hann window, or none, which some published networks were trained with.
 
     Raises:
         ParameterError: sizes that are not positive, an odd ``n_fft``, or a ``hop_length`` that does
-            not divide ``n_fft`` at least twice. (With just twice, the only window over the last
-            samples of some lengths is nearly 0 there, and float32 gives the inverse of those
+            not divide ``n_fft`` at least twice. (With just twice, the only Hann window over the
+            last samples of some lengths is nearly 0 there, and float32 gives the inverse of those
             samples within 5 % only; from three times on the inverse is exact everywhere.)
     """
 
     n_fft: int = 4096
     hop_length: int = 1024
+    window: Literal["hann", "rectangular"] = "hann"
 
     def __post_init__(self) -> None:
+        check_choices(self)
         if self.n_fft < 2 or self.n_fft % 2:
             raise ParameterError(f"n_fft = {self.n_fft}: it must be an even number of 2 or more")
         if self.hop_length < 1 or self.n_fft % self.hop_length or self.n_fft < 2 * self.hop_length:
@@ -176,6 +184,8 @@ def _overlap_add(frames: Tensor, config: STFTConfig) -> Tensor:
 
 
 def _window(config: STFTConfig, like: Tensor) -> Tensor:
+    if config.window == "rectangular":
+        return torch.ones(config.n_fft, dtype=like.dtype, device=like.device)
     return torch.hann_window(config.n_fft, periodic=True, dtype=like.dtype, device=like.device)
 
 

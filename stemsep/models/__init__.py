@@ -1,6 +1,6 @@
 """Features -> masks: the U-Net core, its configuration and presets.
 
-Takes: magnitudes ``(batch, channels, freq, time)``. Gives: masks
+Takes: magnitudes ``(batch, channels, freq, time)``, or real and imaginary parts. Gives: masks
 ``(batch, stems, channels, freq, time)``. Next stage: `stemsep.separation` (masks -> stems).
 """
 
@@ -10,11 +10,12 @@ from stemsep.models.kinds import (
     SeparationConfig,
     SeparationNetwork,
     build_separation_network,
-    magnitudes,
+    network_input,
 )
 from stemsep.models.mask_network import MaskNetwork, MaskNetworkConfig, extend_masks
 from stemsep.models.openunmix import OpenUnmix, OpenUnmixConfig
 from stemsep.models.presets import PRESETS, build
+from stemsep.models.scnet import SCNet, SCNetConfig
 from stemsep.models.spleeter import SPLEETER_MODELS, Spleeter, SpleeterConfig
 from stemsep.models.unet import UNet, UNetConfig
 
@@ -26,6 +27,8 @@ __all__ = [
     "MaskNetworkConfig",
     "OpenUnmix",
     "OpenUnmixConfig",
+    "SCNet",
+    "SCNetConfig",
     "SeparationConfig",
     "SeparationNetwork",
     "Spleeter",
@@ -38,5 +41,5 @@ __all__ = [
     "extend_masks",
     "gmac_per_second",
     "macs",
-    "magnitudes",
+    "network_input",
 ]

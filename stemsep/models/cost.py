@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from stemsep.models.kinds import SeparationConfig, SeparationNetwork, build_separation_network
 from stemsep.models.mask_network import MaskNetwork
 from stemsep.models.openunmix import OpenUnmix
+from stemsep.models.scnet import PARTS, SCNet
 from stemsep.models.spleeter import AUDIO_CHANNELS, Spleeter
 from stemsep.models.unet import UNet
 
@@ -56,11 +57,16 @@ def gmac_per_second(config: SeparationConfig) -> float:
     with torch.device("meta"):
         network = build_separation_network(config)
     frames_per_second = config.sample_rate / config.stft.hop_length
-    frames = config.time_stride  # a whole step of the lowest level, so that none is padding
-    return macs(network, config.stft.n_freq, frames) / frames * frames_per_second / 1e9
+    # Whole steps of the lowest level, so that none is padding; and as a difference, because SCNet's
+    # transforms of time are one frame longer than half of it.
+    frames, n_freq = 2 * config.time_stride, config.stft.n_freq
+    more = macs(network, n_freq, 2 * frames) - macs(network, n_freq, frames)
+    return more / frames * frames_per_second / 1e9
 
 
 def _in_channels(network: UNet | SeparationNetwork) -> int:
     if isinstance(network, Spleeter | OpenUnmix):
         return AUDIO_CHANNELS
+    if isinstance(network, SCNet):
+        return PARTS
     return (network.config.unet if isinstance(network, MaskNetwork) else network.config).in_channels

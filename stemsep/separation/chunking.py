@@ -24,6 +24,7 @@ from torch.nn import functional
 from stemsep.dsp import STFTConfig, n_frames
 from stemsep.dsp.stft import analyse, synthesise, window_energy
 from stemsep.errors import ParameterError
+from stemsep.models import SCNetConfig, SeparationConfig
 
 __all__ = [
     "Chunk",
@@ -66,6 +67,15 @@ class ChunkConfig:
             raise ParameterError(
                 f"fade_frames = {self.fade_frames}: it must be 0 to {self.core_frames // 2}"
             )
+
+    @classmethod
+    def for_network(cls, config: SeparationConfig, *, batch_size: int = 1) -> ChunkConfig:
+        """Return chunks of the size that suits a network."""
+        if isinstance(config, SCNetConfig):
+            # Of the length that it was trained on (476 frames, 11 s). Two chunks decide about their
+            # border from different levels of loudness, so that one fades into the other.
+            return cls(core_frames=380, context_frames=48, batch_size=batch_size, fade_frames=24)
+        return cls.for_stride(config.time_stride, batch_size=batch_size)
 
     @classmethod
     def for_stride(cls, stride: int, *, batch_size: int = 1) -> ChunkConfig:

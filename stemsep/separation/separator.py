@@ -76,8 +76,8 @@ class Separator:
         self.precision = choose_precision(precision, self.device)
         self.config = network.config
         stride = self.config.time_stride
-        self.chunks = chunks or ChunkConfig.for_stride(
-            stride, batch_size=8 if self.device.type == "cuda" else 1
+        self.chunks = chunks or ChunkConfig.for_network(
+            self.config, batch_size=8 if self.device.type == "cuda" else 1
         )
         if wiener_iterations < 0:
             raise ParameterError(f"wiener_iterations = {wiener_iterations}: it must be 0 or more")

@@ -17,7 +17,7 @@ from torch import Tensor
 from stemsep.audio.prefetch import Prefetched
 from stemsep.dsp import wiener
 from stemsep.errors import StemsepError, WeightsError
-from stemsep.models import SeparationNetwork, magnitudes
+from stemsep.models import SCNetConfig, SeparationNetwork, network_input
 from stemsep.separation.chunking import (
     Chunk,
     ChunkConfig,
@@ -103,11 +103,12 @@ class Stages:
         spectra = [
             frames_of(pair.to(self.home), present, self.config.stft) for pair in windows.unbind(1)
         ]
+        features = [network_input(spectrum, self.config) for spectrum in spectra]
+        if not isinstance(self.config, SCNetConfig):  # a phase that stands still is no sound
+            features = [hold_ends(magnitude, present) for magnitude in features]
         features = [
-            hold_ends(magnitudes(spectrum, self.config), present)
-            .to(self.device)
-            .contiguous(memory_format=torch.channels_last)
-            for spectrum in spectra
+            feature.to(self.device).contiguous(memory_format=torch.channels_last)
+            for feature in features
         ]
         lengths = [chunk.length for chunk in batch]
         return _Batch(lengths=lengths, present=present, spectra=spectra, features=features)

@@ -21,7 +21,7 @@ from stemsep.models import (
     SeparationConfig,
     SeparationNetwork,
     build_separation_network,
-    magnitudes,
+    network_input,
 )
 from stemsep.separation.masking import apply_masks, consistent_spectra
 from stemsep.training.losses import LossConfig, Planes, planes, separation_loss
@@ -118,7 +118,7 @@ class SeparationTask:
     def masks(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Planes]:
         """Return masks and the mixture's spectra, of the trained bins; see `separation_loss`."""
         spectrum = stft(batch["mixture"], self.config.stft)[..., : self.config.n_bins, :]
-        seen = _channels_last(magnitudes(spectrum, self.config))
+        seen = _channels_last(network_input(spectrum, self.config))
         return network(seen).contiguous(), planes(spectrum)
 
     def masks_loss(self, masks: Tensor, mixture: Planes, batch: Batch) -> Tensor:
@@ -168,7 +168,7 @@ class SeparationTask:
         device = next(network.parameters(), torch.empty(0)).device
         mixture = torch.from_numpy(track.mixed(0, track.samples))
         spectrum = stft(mixture, self.config.stft).to(device)
-        masks = _masks_in_parts(separator_in(network), magnitudes(spectrum[None], self.config))
+        masks = _masks_in_parts(separator_in(network), network_input(spectrum[None], self.config))
         stems = apply_masks(masks[None], spectrum[None])
         if not self.config.sums_to_one:  # as when songs are separated
             stems = consistent_spectra(stems, spectrum[None])

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from stemsep.dsp import istft, stft
 from stemsep.errors import ParameterError, RecipeError, check_choices
-from stemsep.models import SeparationNetwork, magnitudes
+from stemsep.models import SeparationNetwork, network_input
 
 __all__ = ["Teacher", "TeacherConfig"]
 
@@ -96,7 +96,7 @@ class Teacher:
         """
         spectrum = stft(mixture, self.transform)
         given = [
-            network.to(mixture.device)(magnitudes(spectrum, network.config))[:, order]
+            network.to(mixture.device)(network_input(spectrum, network.config))[:, order]
             for network, order in zip(self.networks, self.orders, strict=True)
         ]
         masks = torch.stack(given).mean(0)  # (batch, stems, channels, freq, time)

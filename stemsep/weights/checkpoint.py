@@ -25,6 +25,7 @@ from stemsep.models import (
     ImageNetworkConfig,
     MaskNetworkConfig,
     OpenUnmixConfig,
+    SCNetConfig,
     SeparationConfig,
     SeparationNetwork,
     SpleeterConfig,
@@ -56,6 +57,7 @@ KINDS: dict[str, type[SeparationConfig]] = {
     "separation": MaskNetworkConfig,
     "spleeter": SpleeterConfig,
     "openunmix": OpenUnmixConfig,
+    "scnet": SCNetConfig,
 }
 """What the header calls each kind of network that separates."""
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from stemsep.errors import WeightsError
 from stemsep.models import ImageNetworkConfig, SeparationConfig, Spleeter
-from stemsep.weights import openunmix
+from stemsep.weights import openunmix, scnet
 from stemsep.weights.archive import extract, is_archive
 from stemsep.weights.milesial import from_state_dict
 from stemsep.weights.spleeter import read_spleeter
@@ -44,7 +44,8 @@ def read_foreign(path: Path) -> Foreign:
 
     Args:
         path: a ``.tar.gz`` of Spleeter's or the folder that one was unpacked into, a folder with
-            the state dicts of Open-Unmix's stems, or a state dict of milesial/Pytorch-UNet.
+            the state dicts of Open-Unmix's stems, or a state dict of SCNet or
+            milesial/Pytorch-UNet.
 
     Raises:
         WeightsError: not there, not known, damaged, or cut.
@@ -61,7 +62,7 @@ def read_foreign(path: Path) -> Foreign:
         raise WeightsError(
             f"'{path}' is no network that stemsep can read: give a checkpoint of its own, an "
             "archive or a folder of Spleeter's, a folder with the state dicts of Open-Unmix's "
-            "stems, or a state dict of milesial/Pytorch-UNet"
+            "stems, or a state dict of SCNet or milesial/Pytorch-UNet"
         )
     with tempfile.TemporaryDirectory(prefix="stemsep-") as folder:
         files = extract(path, Path(folder), wanted=lambda name: INDEX in name or ".data-" in name)
@@ -91,6 +92,9 @@ def _state_dict(path: Path) -> Foreign:
         raise WeightsError(
             f"'{path}' is one stem of Open-Unmix's: give the folder that holds the files of all"
         )
+    if scnet.is_scnet(stored):
+        made = scnet.from_state_dict(path, stored)
+        return Foreign(network=made, config=made.config, files=(path,))
     try:
         network, config = from_state_dict(stored)
     except WeightsError as error:

@@ -20,10 +20,12 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from stemsep.audio.atomic import partial_file
-from stemsep.errors import require
+from stemsep.errors import WeightsError, require
 from stemsep.models import (
     ImageNetworkConfig,
     MaskNetwork,
+    OpenUnmix,
+    SCNet,
     SeparationConfig,
     UNetConfig,
     extend_masks,
@@ -56,6 +58,7 @@ def export_onnx(
 
     Raises:
         MissingExtraError: onnx or onnxscript is not installed.
+        WeightsError: a network with recurrent layers.
     """
     onnx = require("onnx", extra="onnx")
     require("onnxscript", extra="onnx")
@@ -84,6 +87,9 @@ def export_program(
     """Write a network as a program for ``torch.export.load``, atomically.
 
     Axes are those of `export_onnx`; the metadata are an extra file ``metadata.json`` in it.
+
+    Raises:
+        WeightsError: a network with recurrent layers.
     """
     extra = {"metadata.json": json.dumps(dict(metadata_of(config, card)))}
     with partial_file(path) as temporary, temporary.open("wb") as file, _quiet():
@@ -104,7 +110,7 @@ def metadata_of(config: SeparationConfig | ImageNetworkConfig, card: Card) -> Ma
         "sample_rate": str(config.sample_rate),
         "n_fft": str(config.stft.n_fft),
         "hop_length": str(config.stft.hop_length),
-        "window": "hann, periodic",
+        "window": "hann, periodic" if config.stft.window == "hann" else config.stft.window,
         "stems": ",".join(config.stems),
         "features": getattr(config, "features", "left_right"),
         "frames_multiple": str(config.time_stride),
@@ -126,6 +132,12 @@ class _RealParts(nn.Module):
 
 
 def _program(network: nn.Module, config: SeparationConfig | ImageNetworkConfig) -> ExportedProgram:
+    if isinstance(network, OpenUnmix | SCNet):
+        # torch.export takes the number of steps of a recurrent layer for a constant.
+        raise WeightsError(
+            "networks of Open-Unmix and SCNet cannot be exported, because of their recurrent "
+            "layers: use them with stemsep separate --model, without --backend onnx"
+        )
     example, axes = _example(config)
     if isinstance(network, MaskNetwork) and network.config.unet.head.startswith("complex"):
         network = _RealParts(network)

@@ -13,6 +13,7 @@ from stemsep.models import (
     SPLEETER_MODELS,
     ImageNetworkConfig,
     OpenUnmixConfig,
+    SCNetConfig,
     SeparationConfig,
     UNetConfig,
 )
@@ -29,6 +30,7 @@ __all__ = [
 
 SPLEETER = "https://github.com/deezer/spleeter/releases/download/v1.4.0"
 OPENUNMIX = "https://zenodo.org/records"
+SCNET = "https://github.com/ZFTurbo/Music-Source-Separation-Training/releases/download/v.1.0.6"
 CARVANA_ADDRESS = (
     "https://github.com/milesial/Pytorch-UNet/releases/download/v3.0/"
     "unet_carvana_scale{scale}_epoch2.pth"
@@ -185,6 +187,31 @@ MODELS = (
         accept_licence=True,
     ),
     PublishedModel(
+        name="scnet:base",
+        files=(
+            PublishedFile(
+                url=f"{SCNET}/scnet_checkpoint_musdb18.ckpt",
+                sha256="1bc0d1abb20bfdf966dcd07637bafd03e4bc13653d09ef18bc9b3e342eafe2aa",
+                megabytes=42.4,
+            ),
+        ),
+        config=SCNetConfig(),
+        license="MIT (Copyright (c) 2024 starrytong; of the weights as confirmed by their author)",
+        training_data="MUSDB18-HQ (academic, non-commercial)",
+        description="SCNet (Tong et al. 2024)",
+        scores=(
+            {
+                "measure": "SDR as in its paper, which was not run here",
+                "data": "MUSDB18-HQ test",
+                "vocals": 9.89,
+                "drums": 10.51,
+                "bass": 8.82,
+                "other": 6.76,
+                "mean": 9.0,
+            },
+        ),
+    ),
+    PublishedModel(
         name="milesial:carvana",
         files=(PublishedFile(url=CARVANA_ADDRESS.format(scale=0.5), sha256="", megabytes=124),),
         config=ImageNetworkConfig(
@@ -199,7 +226,11 @@ MODELS = (
 PUBLISHED: dict[str, PublishedModel] = {model.name: model for model in MODELS}
 """All of them, by name."""
 
-FAMILIES = {"spleeter": "spleeter:4stems", "openunmix": "openunmix:umxhq"}
+FAMILIES = {
+    "spleeter": "spleeter:4stems",
+    "openunmix": "openunmix:umxhq",
+    "scnet": "scnet:base",
+}
 """What a family's name alone stands for."""
 
 

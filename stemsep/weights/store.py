@@ -152,7 +152,7 @@ def import_file(
     """Convert a network of another program, or take over a checkpoint of ours.
 
     Args:
-        path: an archive or folder of Spleeter's, or a ``.safetensors`` checkpoint.
+        path: anything that `read_foreign` takes, or a ``.safetensors`` checkpoint.
         name: in the store; by default that of the published model of the same shape, or the
             file's own.
         output: a file to write instead.

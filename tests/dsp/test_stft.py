@@ -202,3 +202,14 @@ def test_a_waveform_without_samples_is_refused(shape: tuple[int, ...]) -> None:
 def test_inverse_of_another_shape_is_refused(shape: tuple[int, ...], length: int) -> None:
     with pytest.raises(ParameterError, match=f"istft of {length} samples needs"):
         istft(torch.zeros(shape, dtype=torch.complex64), config_of(16, 4), length=length)
+
+
+def test_without_a_window_it_is_torch_s_and_the_inverse_is_exact() -> None:
+    config = STFTConfig(n_fft=64, hop_length=16, window="rectangular")
+    waveform = torch.randn(2, 501, generator=torch.Generator().manual_seed(0))
+    spectrum = stft(waveform, config)
+    expected = torch.stft(waveform, 64, 16, window=torch.ones(64), return_complex=True)
+    torch.testing.assert_close(spectrum, expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(istft(spectrum, config, length=501), waveform)
+    with pytest.raises(ParameterError, match="window = 'kaiser': choose from hann, rectangular"):
+        STFTConfig(window="kaiser")  # type: ignore[arg-type]

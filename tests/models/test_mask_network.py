@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from stemsep.dsp import STFTConfig
 from stemsep.errors import ParameterError
-from stemsep.models import MaskNetwork, MaskNetworkConfig, UNetConfig, extend_masks, magnitudes
+from stemsep.models import MaskNetwork, MaskNetworkConfig, UNetConfig, extend_masks, network_input
 from stemsep.models.mask_network import EXTENSION_BINS
 from tests.dsp.tensors import uniform
 
@@ -102,7 +102,7 @@ def test_parts_that_do_not_fit_together_are_refused(change: dict[str, Any], mess
 def test_the_side_is_half_the_difference_of_the_spectra() -> None:
     config = config_of(unet=unet_of(in_channels=3), features="left_right_side")
     left, right = torch.complex(uniform(2, 33, 5), uniform(2, 33, 5)).unbind(0)
-    seen = magnitudes(torch.stack([left, right])[None], config)
+    seen = network_input(torch.stack([left, right])[None], config)
     expected = torch.stack([left, right, (left - right) / 2]).abs()
     torch.testing.assert_close(seen, expected[None])
     assert MaskNetwork(config)(seen).shape == (1, 2, 2, 33, 5)
@@ -111,6 +111,6 @@ def test_the_side_is_half_the_difference_of_the_spectra() -> None:
 def test_mono_has_no_side() -> None:
     config = config_of(unet=unet_of(in_channels=3), features="left_right_side")
     mono = torch.complex(uniform(33, 5), uniform(33, 5))
-    left, right, side = magnitudes(torch.stack([mono, mono])[None], config)[0]
+    left, right, side = network_input(torch.stack([mono, mono])[None], config)[0]
     assert not side.any()
     assert torch.equal(left, right)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from stemsep import Separator
 from stemsep.errors import ParameterError, StemsepError, WeightsError
 from stemsep.separation.chunking import ChunkConfig
-from tests.networks import STEMS, small_spleeter, tiny_network
+from tests.networks import STEMS, small_scnet, small_spleeter, tiny_network
 
 RATE = 8000  # of the tiny network
 CHUNKS = ChunkConfig(core_frames=32, context_frames=8)
@@ -299,3 +299,18 @@ def test_the_wiener_filter_changes_the_stems_and_keeps_every_promise():
         assert torch.equal(torch.cat([piece[stem] for piece in pieces], -1), filtered[stem])
     with pytest.raises(ParameterError, match="wiener_iterations = -1"):
         Separator(tiny_network(), device="cpu", wiener_iterations=-1)
+
+
+def test_scnet_gives_stems_that_sum_to_the_song_in_pieces_as_at_once() -> None:
+    network = small_scnet()
+    separator = Separator(network, device="cpu", precision="fp32")
+    assert (separator.chunks.frames, separator.chunks.fade_frames) == (476, 24)
+    song = 0.1 * torch.randn(2, 60_001, generator=torch.Generator().manual_seed(0))  # 2.5 chunks
+    whole = separator.separate(song, 8000)
+    assert tuple(whole) == network.config.stems
+    torch.testing.assert_close(sum(whole.values()), song, atol=1e-6, rtol=0)
+    pieces = list(separator.stream(song.split(7000, -1), 8000))
+    for stem, waveform in whole.items():
+        assert torch.equal(torch.cat([piece[stem] for piece in pieces], -1), waveform)
+    silent = separator.separate(torch.zeros(2, 500), 8000)
+    assert all((waveform == 0).all() for waveform in silent.values())

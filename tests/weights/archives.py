@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from stemsep.models import SPLEETER_MODELS, OpenUnmix, OpenUnmixConfig, Spleeter, spleeter
+from stemsep.models import (
+    SPLEETER_MODELS,
+    OpenUnmix,
+    OpenUnmixConfig,
+    SCNet,
+    SCNetConfig,
+    Spleeter,
+    spleeter,
+)
 from stemsep.weights.spleeter import _names
 from tests.weights.bundles import write_bundle
 
@@ -82,3 +90,35 @@ def openunmix_files(made: OpenUnmix) -> dict[str, bytes]:
         torch.save({**part.state_dict(), **leftovers}, out)
         files[stem] = out.getvalue()
     return files
+
+
+def scnet() -> SCNet:
+    """Return a narrow network of the published one's kind."""
+    torch.manual_seed(0)
+    return SCNet(SCNetConfig(widths=(4, 4, 4))).eval()
+
+
+def scnet_state(made: SCNet) -> dict[str, torch.Tensor]:
+    """Return a network's tensors under the names of the published checkpoint."""
+    names = {
+        ("down", "bands"): "encoder.{0}.SDlayer.convs.{2}.{3}",
+        ("down", "blocks"): "encoder.{0}.conv_modules.{2}.layers.{3}.{5}.{6}",
+        ("down", "merge"): "encoder.{0}.globalconv.{2}",
+        ("paths", "norms"): "separation_net.dp_modules.{0}.norm_layers.{2}.{3}",
+        ("paths", "recurrent"): "separation_net.dp_modules.{0}.lstm_layers.{2}.{3}",
+        ("paths", "linear"): "separation_net.dp_modules.{0}.linear_layers.{2}.{3}",
+        ("up", "fuse"): "decoder.{0}.0.conv.{2}",
+        ("up", "bands"): "decoder.{0}.1.convtrs.{2}.{3}",
+    }
+    state = {}
+    for name, tensor in made.state_dict().items():
+        place, *rest = name.split(".")
+        state[names[place, rest[1]].format(*rest)] = tensor
+    return state
+
+
+def scnet_file(made: SCNet) -> bytes:
+    """Return a checkpoint as it was published."""
+    out = io.BytesIO()
+    torch.save(scnet_state(made), out)
+    return out.getvalue()

@@ -13,6 +13,8 @@ from tests.weights.archives import (
     network,
     openunmix,
     openunmix_files,
+    scnet,
+    scnet_state,
     small_widths,
     spleeter_archive,
     write_spleeter,
@@ -135,6 +137,53 @@ class TestOpenUnmix:
             WeightsError, match=r"other-0123abcd.pth' is no network of Open-Unmix's"
         ):
             read_foreign(folder)
+
+
+class TestSCNet:
+    @pytest.mark.parametrize(
+        "kept",
+        [
+            lambda state: state,
+            lambda state: {"best_state": state, "optimizer": {}},
+            lambda state: {"state": {f"module.{name}": value for name, value in state.items()}},
+        ],
+    )
+    def test_a_checkpoint_gives_its_network(self, tmp_path, kept):
+        made = scnet()
+        torch.save(kept(scnet_state(made)), tmp_path / "a.ckpt")
+        foreign = read_foreign(tmp_path / "a.ckpt")
+        assert foreign.config == made.config
+        assert foreign.files == (tmp_path / "a.ckpt",)
+        for name, tensor in made.state_dict().items():
+            assert torch.equal(foreign.network.state_dict()[name], tensor), name
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda state: state.pop("decoder.0.0.conv.weight"), "up.0.fuse.weight"),
+            (lambda state: state.pop("encoder.1.globalconv.bias"), "no 'down.1.merge.bias' in it"),
+            (lambda state: state.update(pos_embed_f=torch.zeros(1)), "pos_embed_f"),
+            (lambda state: state.update(pos_embed_f="text"), "'pos_embed_f' is no tensor"),
+            (
+                lambda state: state.update(
+                    {"encoder.0.SDlayer.convs.2.weight": torch.zeros(4, 4, 4, 1)}
+                ),
+                "size mismatch",
+            ),
+            (
+                lambda state: state.update({"decoder.2.1.convtrs.0.bias": torch.zeros(24)}),
+                "gives 6 stems, of which the names of 4 are known",
+            ),
+        ],
+    )
+    def test_checkpoints_of_other_networks_are_refused(self, tmp_path, change, message):
+        state = scnet_state(scnet())
+        change(state)
+        torch.save(state, tmp_path / "a.ckpt")
+        with pytest.raises(WeightsError, match=message) as caught:
+            read_foreign(tmp_path / "a.ckpt")
+        assert "a.ckpt' is no network of SCNet's" in str(caught.value)
+        assert "\n" not in str(caught.value)
 
 
 class Evil:

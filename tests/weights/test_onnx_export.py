@@ -7,6 +7,7 @@ import onnxruntime
 import pytest
 import torch
 
+from stemsep.errors import WeightsError
 from stemsep.models import (
     PRESETS,
     ImageNetworkConfig,
@@ -20,7 +21,7 @@ from stemsep.weights.checkpoint import Card, load_network, read_card
 from stemsep.weights.export import export
 from stemsep.weights.onnx_export import OPSET, export_onnx, export_program
 from tests.exported import exported_default
-from tests.networks import tiny_network
+from tests.networks import small_openunmix, small_scnet, tiny_network
 
 TOLERANCE = 1e-4
 """What onnxruntime's other order of sums may cost, on masks between 0 and 1."""
@@ -135,3 +136,13 @@ def test_a_program_of_torch_export_gives_the_same(tmp_path):
     features = torch.rand(1, 2, N_FREQ, 14)
     with torch.inference_mode():
         np.testing.assert_allclose(program.module()(features), network(features), atol=1e-6)
+
+
+@pytest.mark.parametrize("write", [export_onnx, export_program])
+@pytest.mark.parametrize("made", [small_openunmix, small_scnet])
+def test_networks_with_recurrent_layers_are_refused_in_one_line(tmp_path, write, made):
+    network = made()
+    with pytest.raises(WeightsError, match=r"recurrent layers: use .* separate --model") as caught:
+        write(network, network.config, Card(), tmp_path / "a")
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []

@@ -22,6 +22,8 @@ from tests.weights.archives import (
     network,
     openunmix,
     openunmix_files,
+    scnet,
+    scnet_file,
     small_widths,
     spleeter_archive,
 )
@@ -300,6 +302,37 @@ class TestOpenUnmix:
     def test_offline_says_to_bring_all_four_into_one_folder(self):
         with pytest.raises(DownloadError, match=r"into one folder .* models import FOLDER"):
             find_checkpoint("openunmix:umxl", fetching=Fetching(offline=True, accept_licence=True))
+
+
+class TestSCNet:
+    @pytest.fixture
+    def served(self, monkeypatch):
+        made, name = scnet(), "scnet:base"
+        content = scnet_file(made)
+        with serving({"/a.ckpt": content}) as running:
+            digest = hashlib.sha256(content).hexdigest()
+            file = published.PublishedFile(url=f"{running.url}/a.ckpt", sha256=digest, megabytes=1)
+            small = replace(PUBLISHED[name], files=(file,), config=made.config)
+            monkeypatch.setitem(PUBLISHED, name, small)
+            yield running
+
+    def test_its_checkpoint_is_fetched_once_with_its_terms_and_scores(self, served):
+        path = find_checkpoint("scnet", fetching=Fetching())
+        loaded, made = load_network(path), scnet()
+        for key, tensor in made.state_dict().items():
+            assert torch.equal(loaded.state_dict()[key], tensor)
+        assert loaded.config.stft.window == "rectangular"
+        assert find_checkpoint("scnet:base", fetching=Fetching(offline=True)) == path
+        assert len(served.requests) == 1
+        card = read_any_card(path)[1]
+        assert card.license.startswith("MIT")
+        assert card.scores[0]["mean"] == 9.0
+
+    def test_another_file_in_its_place_is_refused(self, served):
+        served.files["/a.ckpt"] = b"PK\3\4 something else"
+        with pytest.raises(DownloadError, match="not the file that was expected"):
+            find_checkpoint("scnet", fetching=Fetching())
+        assert stored_models() == {}
 
 
 def test_networks_of_one_shape_are_told_apart_by_their_digests():
