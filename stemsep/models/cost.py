@@ -57,11 +57,15 @@ def gmac_per_second(config: SeparationConfig) -> float:
     with torch.device("meta"):
         network = build_separation_network(config)
     frames_per_second = config.sample_rate / config.stft.hop_length
-    # Whole steps of the lowest level, so that none is padding; and as a difference, because SCNet's
-    # transforms of time are one frame longer than half of it.
-    frames, n_freq = 2 * config.time_stride, config.stft.n_freq
-    more = macs(network, n_freq, 2 * frames) - macs(network, n_freq, frames)
-    return more / frames * frames_per_second / 1e9
+    # Whole steps of the lowest level, so that none is padding.
+    frames, n_freq = config.time_stride, config.stft.n_freq
+    if isinstance(network, SCNet):
+        # Its transforms of time are one frame longer than half of it: only a difference is exact.
+        frames = 2
+        counted = macs(network, n_freq, 4) - macs(network, n_freq, 2)
+    else:
+        counted = macs(network, n_freq, frames)
+    return counted / frames * frames_per_second / 1e9
 
 
 def _in_channels(network: UNet | SeparationNetwork) -> int:
