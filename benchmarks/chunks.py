@@ -35,18 +35,18 @@ def main(song: Path | None, seconds: int, model: str) -> None:
         separator = Separator.from_pretrained(model, precision=precision, chunks=chunks)
         return separator.separate(mixture, rate)
 
-    whole = {precision: run(frames, 64, precision) for precision in ("fp32", "bf16")}
+    whole = {precision: run(frames, 128, precision) for precision in ("fp32", "bf16")}
     click.echo("| core | context | precision | compared with | worst stem, dB |")
     click.echo("| --- | --- | --- | --- | --- |")
     default = ChunkConfig()
-    cases = [(448, 16), (448, 32), (432, 40), (default.core_frames, default.context_frames)]
+    cases = [(416, 32), (416, 48), (default.core_frames, default.context_frames), (416, 96)]
     for precision in ("fp32", "bf16"):
         for core, context in cases:
             stems = run(core, context, precision)
             worst = max(difference_db(stems[s], whole[precision][s], mixture) for s in stems)
             click.echo(f"| {core} | {context} | {precision} | one chunk, same | {worst:.1f} |")
     worst = max(difference_db(whole["bf16"][s], whole["fp32"][s], mixture) for s in whole["bf16"])
-    click.echo(f"| {frames} | 64 | bf16 | one chunk, fp32 | {worst:.1f} |")
+    click.echo(f"| {frames} | 128 | bf16 | one chunk, fp32 | {worst:.1f} |")
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def gmac_per_second(config: SeparationConfig) -> float:
     Example:
         >>> from stemsep.models.presets import PRESETS
         >>> round(gmac_per_second(PRESETS["default"]), 2)
-        1.41
+        1.49
     """
     with torch.device("meta"):
         network = build_separation_network(config)

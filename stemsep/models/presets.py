@@ -16,11 +16,11 @@ from stemsep.models.unet import UNet, UNetConfig
 __all__ = ["PRESETS", "build"]
 
 
-def _separation(channels: tuple[int, ...]) -> MaskNetworkConfig:
+def _separation(channels: tuple[int, ...], frame_width: int) -> MaskNetworkConfig:
     """Return the shipped networks' configuration; they differ in their widths alone."""
     stems = ("vocals", "drums", "bass", "other")
     unet = UNetConfig(
-        in_channels=2,
+        in_channels=3,
         out_channels=2,
         stems=len(stems),
         channels=channels,
@@ -31,11 +31,14 @@ def _separation(channels: tuple[int, ...]) -> MaskNetworkConfig:
         head="softmax",
         subbands=8,
         freq_bins=2048,
+        time_dilations=(1, 3),
+        frame_width=frame_width,
         compression=10.0,
     )
     return MaskNetworkConfig(
         stems=stems,
         sample_rate=44100,
+        features="left_right_side",
         n_bins=2048,
         stft=STFTConfig(n_fft=4096, hop_length=1024),
         unet=unet,
@@ -49,8 +52,8 @@ PRESETS: dict[str, UNetConfig | SpleeterConfig | MaskNetworkConfig] = {
     "small": UNetConfig(channels=(32, 64, 128, 256, 512)),
     "tiny": UNetConfig(channels=(16, 32, 64, 128, 256)),
     "spleeter": SPLEETER_MODELS["4stems"],
-    "default": _separation((32, 64, 112, 160)),
-    "fast": _separation((16, 32, 72, 112)),
+    "default": _separation((32, 64, 112, 160), 320),
+    "fast": _separation((16, 32, 64, 112), 0),
 }
 """Configurations by name."""
 

@@ -55,7 +55,7 @@ class ChunkConfig:
     """
 
     core_frames: int = 416
-    context_frames: int = 48
+    context_frames: int = 64
     batch_size: int = 1
     fade_frames: int = 0
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from stemsep.audio import fit_length, from_stereo_pairs, reblock, resample, stereo_pairs
 from stemsep.audio.prefetch import Passed, Prefetched
 from stemsep.errors import ParameterError
-from stemsep.models import SeparationNetwork
+from stemsep.models import SCNetConfig, SeparationNetwork
 from stemsep.models.fold import fold_norms
 from stemsep.separation.backend import load_for_backend, onnx_settings
 from stemsep.separation.checks import as_array, check_rate, checked_blocks
@@ -73,6 +73,8 @@ class Separator:
         if isinstance(network, OnnxNetwork):
             device, precision = onnx_settings(device, precision)
         self.device = choose_device(device)
+        if precision == "auto" and isinstance(network.config, SCNetConfig):
+            precision = "fp32"  # bf16 is too coarse for its unbounded masks
         self.precision = choose_precision(precision, self.device)
         self.config = network.config
         stride = self.config.time_stride

@@ -64,7 +64,7 @@ def test_shipped_networks_keep_their_budget(name: str, limit: float) -> None:
 def test_shipped_networks_give_a_mask_for_every_stem_and_bin(name: str) -> None:
     with torch.device("meta"):
         network = build(name).eval()
-        masks = network(torch.empty(1, 2, 2049, 5))
+        masks = network(torch.empty(1, 3, 2049, 5))
     assert isinstance(network, MaskNetwork)
     assert network.config.stems == ("vocals", "drums", "bass", "other")
     assert masks.shape == (1, 4, 2, 2049, 5)
@@ -72,7 +72,7 @@ def test_shipped_networks_give_a_mask_for_every_stem_and_bin(name: str) -> None:
 
 def test_default_is_the_network_that_was_trained() -> None:
     unet = UNetConfig(
-        in_channels=2,
+        in_channels=3,
         out_channels=2,
         stems=4,
         channels=(32, 64, 112, 160),
@@ -83,11 +83,14 @@ def test_default_is_the_network_that_was_trained() -> None:
         head="softmax",
         subbands=8,
         freq_bins=2048,
+        time_dilations=(1, 3),
+        frame_width=320,
         compression=10.0,
     )
     config = PRESETS["default"]
     assert isinstance(config, MaskNetworkConfig)
     assert config.unet == unet
+    assert config.features == "left_right_side"
     assert (config.sample_rate, config.n_bins) == (44100, 2048)
     assert (config.stft.n_fft, config.stft.hop_length) == (4096, 1024)
 

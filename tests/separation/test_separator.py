@@ -314,3 +314,11 @@ def test_scnet_gives_stems_that_sum_to_the_song_in_pieces_as_at_once() -> None:
         assert torch.equal(torch.cat([piece[stem] for piece in pieces], -1), waveform)
     silent = separator.separate(torch.zeros(2, 500), 8000)
     assert all((waveform == 0).all() for waveform in silent.values())
+
+
+def test_scnet_is_not_computed_in_bf16_unless_asked(monkeypatch):
+    monkeypatch.setattr("stemsep.separation.device.cpu_has_bf16", lambda: True)
+    network = small_scnet()
+    assert Separator(network, device="cpu").precision == "fp32"
+    assert Separator(network, device="cpu", precision="bf16").precision == "bf16"
+    assert Separator(tiny_network(), device="cpu").precision == "bf16"
