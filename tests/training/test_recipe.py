@@ -109,7 +109,7 @@ def test_an_unknown_key_names_the_nearest(tmp_path, table, message):
 def test_a_key_like_no_other_lists_all(tmp_path):
     refused(
         tmp_path,
-        r"'network\.stft\.zzz'; did you mean n_fft, hop_length\?",
+        r"'network\.stft\.zzz'; did you mean n_fft, hop_length, window\?",
         replace={"hop_length = 64": "zzz = 1"},
     )
 
