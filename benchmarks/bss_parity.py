@@ -2,9 +2,9 @@
 
     python benchmarks/bss_parity.py MUSDB_FOLDER [--model default]
 
-MUSDB_FOLDER holds `.stem.mp4` files; estimates are the model's and those of the ideal ratio mask.
-Each figure is the worst frame of the worst stem; frames that are NaN in one but not in the other
-would be an error. museval takes about ten seconds for each seven-second clip and estimate.
+MUSDB_FOLDER holds `train` with its `.stem.mp4` files; estimates are the model's and those of the
+ideal ratio mask. Each figure is the worst frame of the worst stem; frames that are NaN in one but
+not in the other would be an error. museval takes about ten seconds for each clip and estimate.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ import click
 import museval
 import numpy as np
 from numpy.typing import NDArray
-from quality import ideal_mask, network
 
-from stemsep import Separator
-from stemsep.data.musdb import VALID_TRACKS, read_stem_files
-from stemsep.data.track import STEMS
 from stemsep.evaluation.bss import bss_eval
+from stemsep.evaluation.loading import load_track
+from stemsep.evaluation.request import Request, find_systems, find_tracks
+from stemsep.evaluation.systems import estimate
 
 
 def differences(
@@ -42,21 +41,26 @@ def differences(
 @click.option("--model", default="default", show_default=True)
 def main(folder: Path, model: str) -> None:
     """Print a Markdown table."""
-    estimators = {
-        model: network(Separator.from_pretrained(model)),
-        "ideal mask": ideal_mask,
-    }
+    request = Request(musdb=folder, subset="valid", models=[model], oracles=["irm1"])
+    systems = find_systems(request)
     click.echo("| track | mono stems | estimate | SDR | ISR | SIR | SAR |")
     click.echo("| --- | --- | --- | --- | --- | --- | --- |")
-    for track in read_stem_files(folder, names=VALID_TRACKS):
-        references = track.whole(STEMS)
-        mono = [s for s, w in zip(STEMS, references, strict=True) if np.array_equal(w[0], w[1])]
-        for name, estimator in estimators.items():
-            worst, singular = differences(estimator(track), references, track.sample_rate)
+    for files in find_tracks(request):
+        track = load_track(files, mixture=True)
+        references = track.references[..., :]
+        mono = [
+            stem
+            for stem, (left, right) in zip(track.references.names, references, strict=True)
+            if np.array_equal(left, right)
+        ]
+        for system in systems:
+            stems = estimate(system, files, track).select(track.references.names)
+            estimates = stems.fitted(track.references)[..., :]
+            worst, singular = differences(estimates, references, track.references.sample_rate)
             if singular != bool(mono):
-                raise click.ClickException(f"{track.name}: singular = {singular}")
+                raise click.ClickException(f"{files.name}: singular = {singular}")
             figures = " | ".join(f"{value:.1e}" for value in worst)
-            click.echo(f"| {track.name} | {', '.join(mono)} | {name} | {figures} |")
+            click.echo(f"| {files.name} | {', '.join(mono)} | {system.label} | {figures} |")
 
 
 if __name__ == "__main__":

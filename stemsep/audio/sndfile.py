@@ -31,7 +31,7 @@ BITS |= {"ALAC_16": 16, "ALAC_20": 24, "ALAC_24": 24, "ALAC_32": 32}
 BITS |= {"DPCM_8": 8, "DPCM_16": 16, "DWVW_12": 16, "DWVW_16": 16, "DWVW_24": 24}
 SAMPLE_BYTES = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4}
 SAMPLE_BYTES |= {"FLOAT": 4, "DOUBLE": 8, "ULAW": 1, "ALAW": 1}
-READ_SAMPLES = 4096  # small: what a failing read had decoded is lost
+READ_SAMPLES = 16384  # not large: what a failing read had decoded is lost
 
 
 def knows_magic(path: Path) -> bool:

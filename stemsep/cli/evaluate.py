@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from stemsep.cli.interrupt import interrupt_between_blocks
+from stemsep.cli.memory import keep_freed_memory
 from stemsep.cli.options import debug_option, debugging, one_line, usage_errors
 from stemsep.cli.progress import track_progress, transfer_progress
 from stemsep.errors import require
@@ -100,6 +102,7 @@ def command(**options: Any) -> int:
       stemsep evaluate --references masks/ --estimates predicted/
       stemsep evaluate --musdb MUSDB18 --model default --oracle irm1 --baseline quarter
     """
+    _set_up_process()
     request = _request(options)
     if request.of_pictures:
         return _score_pictures(request, options)
@@ -119,6 +122,15 @@ def command(**options: Any) -> int:
     if failed and not options["quiet"]:
         click.echo(f"{len(outcomes) - failed} tracks scored, {failed} not", err=True)
     return 1 if failed else 0
+
+
+def _set_up_process() -> None:
+    """Prepare for threads that share large arrays; before numpy is imported."""
+    keep_freed_memory()
+    # BSSEval has threads of its own, in which those of BLAS would wait for each other.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Memory that is kept needs no huge pages, which are cleared whole.
+    os.environ.setdefault("NUMPY_MADVISE_HUGEPAGE", "0")
 
 
 def _request(options: dict[str, Any]) -> Request:

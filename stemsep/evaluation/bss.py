@@ -6,8 +6,8 @@ Takes: true and estimated waveforms. Gives: scores in dB. On the processor with 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from stemsep.errors import ParameterError
 from stemsep.evaluation.arrays import Arrays, arrays_on, fast_length
-from stemsep.evaluation.projection import Filters, fit_filters, rotated
+from stemsep.evaluation.projection import Filters, Sums, fit_filters, is_each
 from stemsep.evaluation.sdr import frame_energies
 from stemsep.evaluation.waveforms import Waveforms, check_pair, excerpt
 
-__all__ = ["BSSScores", "bss_eval"]
+__all__ = ["BSSScores", "Sums", "bss_eval", "bss_eval_of_sums"]
 
 FREQUENCIES = 1024
 """At which projections are formed at a time."""
@@ -85,6 +85,57 @@ def bss_eval(
     LVA/ICA 2018 (arXiv 1804.06267).
     """
     check_pair(estimates, references, same_length=False)
+    each = np.eye(references.shape[0])
+    return bss_eval_of_sums(
+        estimates=estimates,
+        references=references,
+        groups=[Sums(estimates=each, references=each)],
+        sample_rate=sample_rate,
+        window_seconds=window_seconds,
+        hop_seconds=hop_seconds,
+        filter_length=filter_length,
+        version=version,
+        framewise_filters=framewise_filters,
+        device=device,
+    )[0]
+
+
+def bss_eval_of_sums(
+    *,
+    estimates: Waveforms,
+    references: Waveforms,
+    groups: Sequence[Sums],
+    sample_rate: int,
+    window_seconds: float = 1.0,
+    hop_seconds: float = 1.0,
+    filter_length: int = 512,
+    version: Literal["v4", "v3"] = "v4",
+    framewise_filters: bool = False,
+    device: str = "cpu",
+) -> list[BSSScores]:
+    """Return `bss_eval` of several groups of targets that are sums of the same stems.
+
+    Correlations and spectra of a sum follow from those of the stems, so that a further group
+    (vocals and accompaniment beside four stems) takes little time.
+
+    Args:
+        estimates: ``(stems, channels, samples)``.
+        references: the same, of any number of stems.
+        groups: each is scored by itself.
+        sample_rate: this, and what follows, as for `bss_eval`.
+        window_seconds: length of a frame.
+        hop_seconds: from frame to frame.
+        filter_length: taps.
+        version: v4 or v3.
+        framewise_filters: those of v3.
+        device: ``"cpu"``, or a name of torch's.
+
+    Returns:
+        The scores of each group.
+
+    Raises:
+        ParameterError: as `bss_eval`.
+    """
     window, hop = int(window_seconds * sample_rate), int(hop_seconds * sample_rate)
     if min(window, hop, filter_length) < 1:
         raise ParameterError("window, hop and filter must be at least one sample long")
@@ -92,28 +143,35 @@ def bss_eval(
         raise ParameterError(f"version = {version!r}: choose from v4, v3")
     samples = references.shape[-1]
     starts, window = range(0, max(samples - window, 0) + 1, hop), min(window, samples)
-    score = partial(_score, arrays_on(device), window=window, taps=filter_length)
-    if version == "v3" or framewise_filters:
-        frames = [
-            score(estimates=estimates[..., part], references=references[..., part], starts=range(1))
-            for part in (slice(start, start + window) for start in starts)
-        ]
-    else:
-        frames = [score(estimates=estimates, references=references, starts=starts)]
-    sdr, isr, sir, sar = np.concatenate([ratios for ratios, _ in frames], axis=-1)
-    return BSSScores(
-        sdr=sdr,
-        isr=isr,
-        sir=sir,
-        sar=sar,
-        frame_times=np.array(starts) / sample_rate,
-        singular=any(singular for _, singular in frames),
-    )
-
-
-def _frame_starts(samples: int, *, window: int, hop: int) -> NDArray[np.int64]:
-    """Return the first sample of each frame; an incomplete last frame is left out."""
-    return np.arange(0, max(samples - window, 0) + 1, hop)
+    framewise = version == "v3" or framewise_filters
+    parts = [slice(s, s + window) for s in starts] if framewise else [slice(0, samples)]
+    arrays = arrays_on(device)
+    scored = [
+        _score(
+            arrays,
+            estimates=estimates[..., part] if framewise else estimates,
+            references=references[..., part] if framewise else references,
+            groups=groups,
+            starts=range(1) if framewise else starts,
+            window=window,
+            taps=filter_length,
+        )
+        for part in parts
+    ]
+    results = []
+    for of_group in zip(*scored, strict=True):
+        sdr, isr, sir, sar = np.concatenate([ratios for ratios, _ in of_group], axis=-1)
+        results.append(
+            BSSScores(
+                sdr=sdr,
+                isr=isr,
+                sir=sir,
+                sar=sar,
+                frame_times=np.array(starts) / sample_rate,
+                singular=any(singular for _, singular in of_group),
+            )
+        )
+    return results
 
 
 def _score(
@@ -121,37 +179,53 @@ def _score(
     *,
     estimates: Waveforms,
     references: Waveforms,
+    groups: Sequence[Sums],
     starts: range,
     window: int,
     taps: int,
-) -> tuple[NDArray[np.float64], bool]:
-    """Return SDR, ISR, SIR, SAR ``(4, stems, frames)`` with one set of filters, and `singular`."""
-    stems, _, samples = references.shape
-    filters = fit_filters(arrays, estimates=estimates, references=references, taps=taps)
-    if filters is None:
-        return np.full((4, stems, len(starts)), np.nan), False
-    responses = _responses(arrays, filters, fast_length(window + taps - 1))
+) -> list[tuple[NDArray[np.float64], bool]]:
+    """Return of each group its ratios ``(4, targets, frames)`` with one set of filters, `singular`.
 
-    def energies(some: range) -> NDArray[np.float64]:
+    The ratios are SDR, ISR, SIR, SAR.
+    """
+    samples = references.shape[-1]
+    fitted = fit_filters(
+        arrays, estimates=estimates, references=references, groups=groups, taps=taps
+    )
+    n_fft = fast_length(window + taps - 1)
+    responses = {i: _responses(arrays, f, n_fft) for i, f in enumerate(fitted) if f is not None}
+
+    def energies(some: range) -> list[Any]:
         low, high = some[0], some[-1] + window
         truth, guess = (
             arrays.put(excerpt(w, low, high, end=samples)) for w in (references, estimates)
         )
-        return arrays.get(_energies(arrays, truth, guess, window, some.step, responses))
+        frames = arrays.frames(truth, window, some.step), arrays.frames(guess, window, some.step)
+        spectral = _spectral_energies(arrays, *frames, n_fft, list(responses.values()))
+        return [
+            arrays.get(arrays.xp.concatenate([_time_energies(arrays, *frames, r.sums), of_group]))
+            for r, of_group in zip(responses.values(), spectral, strict=True)
+        ]
 
     batch = max(1, BATCH_SAMPLES // window)
     batches = [starts[i : i + batch] for i in range(0, len(starts), batch)]
-    return _ratios(np.concatenate(list(arrays.over(energies, batches)), axis=-1)), filters.singular
+    pieces = zip(*arrays.over(energies, batches), strict=True) if responses else ()
+    found = dict(zip(responses, pieces, strict=True))
+    return [
+        (_ratios(np.concatenate(found[i], axis=-1)), f.singular)
+        if f is not None
+        else (np.full((4, len(group.references), len(starts)), np.nan), False)
+        for i, (f, group) in enumerate(zip(fitted, groups, strict=True))
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Responses:
-    axes: Any
-    n_fft: int
+    sums: Sums
     weight: Any
     """Of each frequency in an energy, ``(freq,)``, by Parseval's theorem."""
     filters: Any
-    """``(freq, channels, 2 channels)``: projections on the own stem, then on all stems."""
+    """``(freq, channels, 2 target channels)``: projections on the own target, then on all."""
 
 
 def _responses(arrays: Arrays, filters: Filters, n_fft: int) -> _Responses:
@@ -160,62 +234,81 @@ def _responses(arrays: Arrays, filters: Filters, n_fft: int) -> _Responses:
     weight[[0, -1]] /= 2  # n_fft is even
     both = xp.fft.rfft(xp.concatenate([filters.own, filters.joint], 1), n_fft)
     return _Responses(
-        axes=filters.axes,
-        n_fft=n_fft,
+        sums=filters.sums,
         weight=arrays.put(weight),
         filters=arrays.contiguous(xp.moveaxis(both, -1, 0)),
     )
 
 
-def _energies(
-    arrays: Arrays, truth: Any, guess: Any, window: int, hop: int, responses: _Responses
-) -> Any:
-    """Return the energies that the ratios are made of: ``(8, stems, frames)``.
+def _time_energies(arrays: Arrays, truth: Any, guess: Any, sums: Sums) -> Any:
+    """Return the energies of `frame_energies` of a group's targets: ``(3, targets, frames)``.
 
-    Those of `frame_energies`; of spatial distortion; of the truth filtered; of interference; of
-    both together; of artefacts.
+    Args:
+        arrays: the array library.
+        truth: ``(stems, channels, frames, window)``.
+        guess: the same, of the estimates.
+        sums: the group.
+    """
+
+    def targets(frames: Any, mix: NDArray[np.float64]) -> Any:
+        if is_each(mix):
+            return frames
+        mixed = arrays.put(mix) @ frames.reshape(len(frames), -1)
+        return mixed.reshape(len(mix), *frames.shape[1:])
+
+    pair = targets(guess, sums.estimates), targets(truth, sums.references)
+    return arrays.xp.stack(frame_energies(*pair))
+
+
+def _spectral_energies(
+    arrays: Arrays, truth: Any, guess: Any, n_fft: int, groups: Sequence[_Responses]
+) -> list[Any]:
+    """Return the energies of the parts of the error, of each group ``(5, targets, frames)``.
+
+    Those of the truth filtered; of both together; of spatial distortion; of interference; of
+    artefacts.
     Projections are longer than a frame by the filters' length, and are never needed as signals:
     the energies are those of their spectra.
 
     Args:
         arrays: the array library.
-        truth: ``(stems, channels, samples)``.
-        guess: the same shape.
-        window: samples of a frame.
-        hop: samples from frame to frame.
-        responses: of the filters.
+        truth: ``(stems, channels, frames, window)``.
+        guess: the same, of the estimates.
+        n_fft: of the spectra.
+        groups: their filters.
     """
     xp = arrays.xp
-    stems, channels, _ = truth.shape
+    _, channels, frames, window = truth.shape
+    true, found = (xp.fft.rfft(w.reshape(-1, frames, window), n_fft) for w in (truth, guess))
 
-    def frames(waveforms: Any) -> Any:
-        return arrays.frames(waveforms, window, hop)
+    def targets(spectrum: Any, mix: NDArray[np.float64]) -> Any:  # (freq, frames, channels)
+        if is_each(mix):
+            return spectrum
+        return spectrum @ (arrays.put(np.kron(mix, np.eye(channels)).T) + 0j)
 
-    def spectra(waveforms: Any) -> Any:
-        turned = frames(rotated(waveforms, responses.axes)).reshape(stems * channels, -1, window)
-        return arrays.contiguous(xp.fft.rfft(turned, responses.n_fft).swapaxes(0, 2))
+    def energy(spectrum: Any, weight: Any) -> Any:
+        power = spectrum.view(xp.float64) ** 2  # of real and imaginary parts, side by side
+        sums = weight @ power.reshape(len(power), -1)
+        return sums.reshape(frames, -1, 2 * channels).sum(-1).T  # (targets, frames)
 
-    def energy(spectrum: Any, weight: Any) -> Any:  # (freq, frames, channels)
-        power = spectrum.real**2 + spectrum.imag**2
-        return weight @ power.reshape(len(power), -1)
-
-    true, found = spectra(truth), spectra(guess)
-    count = stems * channels
-    total: Any = 0
-    for first in range(0, len(true), FREQUENCIES):  # so that each piece stays in the cache
+    totals: list[Any] = [0] * len(groups)
+    for first in range(0, n_fft // 2 + 1, FREQUENCIES):  # so that each piece stays in the cache
         part = slice(first, first + FREQUENCIES)
-        projected = true[part] @ responses.filters[part]
-        own, joint = projected[..., :count], projected[..., count:]
-        signals = (own - true[part], own, joint - own, joint, found[part] - joint)
-        total = total + xp.stack([energy(s, responses.weight[part]) for s in signals])
-    ratios = total.reshape(len(total), -1, stems, channels).sum(-1).swapaxes(1, 2)
-    signal, error, counts = frame_energies(frames(guess), frames(truth))
-    return xp.concatenate([xp.stack([signal, error, counts]), ratios])
+        heard, guessed = (arrays.contiguous(s[..., part].swapaxes(0, 2)) for s in (true, found))
+        for i, group in enumerate(groups):
+            projected = heard @ group.filters[part]
+            count = projected.shape[-1] // 2
+            own, joint = projected[..., :count], projected[..., count:]
+            spatial = own - targets(heard, group.sums.references)
+            artefacts = targets(guessed, group.sums.estimates) - joint
+            signals = (projected, spatial, joint - own, artefacts)
+            totals[i] = totals[i] + xp.concatenate([energy(s, group.weight[part]) for s in signals])
+    return [total.reshape(5, -1, frames) for total in totals]
 
 
 def _ratios(energies: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return SDR, ISR, SIR, SAR ``(4, stems, frames)`` of the energies that `_energies` gives."""
-    true, error, counts, spatial, own, interference, joint, artefacts = energies
+    true, error, counts, own, joint, spatial, interference, artefacts = energies
     above = np.stack([true, true, own, joint])
     below = np.stack([error, spatial, interference, artefacts])
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,7 +20,9 @@ def file_digests(files: Mapping[str, Path]) -> dict[str, str]:
         AudioFileError: a file cannot be read.
     """
     try:
-        return {name: _digest(path, _version(path)) for name, path in files.items()}
+        with ThreadPoolExecutor() as pool:
+            digests = pool.map(lambda path: _digest(path, _version(path)), files.values())
+            return dict(zip(files, digests, strict=True))
     except OSError as error:
         raise AudioFileError(f"cannot read '{error.filename}': {error.strerror}") from error
 

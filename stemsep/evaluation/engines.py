@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stemsep.errors import DatasetError, MissingExtraError, require
 from stemsep.evaluation.stems import Stems
 
-__all__ = ["ENGINES", "METRICS", "WINDOW_SECONDS", "Engine", "FrameScores", "engine_named"]
+__all__ = ["ENGINES", "METRICS", "WINDOW_SECONDS", "Engine", "FrameScores", "Group", "engine_named"]
 
 METRICS = ("SDR", "ISR", "SIR", "SAR")
 ENGINES = ("fast", "museval")
@@ -37,11 +37,26 @@ class FrameScores:
     singular: bool | None
 
 
-class Engine(Protocol):
-    """Scores stems that were put in the same order."""
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Targets that are scored together.
 
-    def __call__(self, *, estimates: Stems, references: Stems) -> FrameScores:
-        """Return the scores of ``estimates``, which have the shape of ``references``."""
+    Args:
+        estimates: target -> the estimates that it is the sum of.
+        references: target -> the true stems that it is the sum of; the same targets.
+    """
+
+    estimates: Mapping[str, Sequence[str]]
+    references: Mapping[str, Sequence[str]]
+
+
+class Engine(Protocol):
+    """Scores groups of targets that are sums of stems."""
+
+    def __call__(
+        self, *, estimates: Stems, references: Stems, groups: Sequence[Group]
+    ) -> list[FrameScores]:
+        """Return the scores of each group; all stems have the same channels and samples."""
 
 
 def engine_named(name: str, *, device: str = "cpu") -> Engine:
@@ -56,21 +71,36 @@ def engine_named(name: str, *, device: str = "cpu") -> Engine:
     """
     if name == "museval":
         return _museval()
-    from stemsep.evaluation.bss import bss_eval
+    from stemsep.evaluation.bss import Sums, bss_eval_of_sums
 
-    def fast(*, estimates: Stems, references: Stems) -> FrameScores:
+    def fast(*, estimates: Stems, references: Stems, groups: Sequence[Group]) -> list[FrameScores]:
+        sums = [
+            Sums(
+                estimates=_matrix(group.estimates, estimates.names),
+                references=_matrix(group.references, references.names),
+            )
+            for group in groups
+        ]
         pair: dict[str, Any] = {"estimates": estimates, "references": references}
-        scores = bss_eval(
+        scored = bss_eval_of_sums(
             **pair,  # sliced like arrays
+            groups=sums,
             sample_rate=references.sample_rate,
             window_seconds=WINDOW_SECONDS,
             hop_seconds=WINDOW_SECONDS,
             device=device,
         )
-        values = (scores.sdr, scores.isr, scores.sir, scores.sar)
-        return _frame_scores(references, values, singular=scores.singular)
+        return [
+            _frame_scores(group, (s.sdr, s.isr, s.sir, s.sar), singular=s.singular)
+            for group, s in zip(groups, scored, strict=True)
+        ]
 
     return fast
+
+
+def _matrix(sums: Mapping[str, Sequence[str]], names: Sequence[str]) -> NDArray[np.float64]:
+    """Return which names are in which sum, ``(sums, names)``."""
+    return np.array([[float(name in of_sum) for name in names] for of_sum in sums.values()])
 
 
 def _museval() -> Engine:
@@ -82,21 +112,29 @@ def _museval() -> Engine:
             f"museval needs the ffmpeg program: install it ({error})"
         ) from error
 
-    def engine(*, estimates: Stems, references: Stems) -> FrameScores:
+    def engine(
+        *, estimates: Stems, references: Stems, groups: Sequence[Group]
+    ) -> list[FrameScores]:
         window = int(WINDOW_SECONDS * references.sample_rate)
-        pair = (x[..., :].transpose(0, 2, 1).astype(np.float64) for x in (references, estimates))
-        try:
-            values = museval.evaluate(*pair, win=window, hop=window)
-        except ValueError as error:
-            raise DatasetError(f"museval refuses it: {error}; --engine fast does not") from error
-        return _frame_scores(references, values, singular=None)
+        scored = []
+        for group in groups:
+            targets = references.summed(group.references), estimates.summed(group.estimates)
+            pair = (x[..., :].transpose(0, 2, 1).astype(np.float64) for x in targets)
+            try:
+                values = museval.evaluate(*pair, win=window, hop=window)
+            except ValueError as error:
+                raise DatasetError(
+                    f"museval refuses it: {error}; --engine fast does not"
+                ) from error
+            scored.append(_frame_scores(group, values, singular=None))
+        return scored
 
     return engine
 
 
-def _frame_scores(stems: Stems, values: Any, *, singular: bool | None) -> FrameScores:
+def _frame_scores(group: Group, values: Any, *, singular: bool | None) -> FrameScores:
     finite = {
         metric: np.where(np.isfinite(value), value, np.nan)
         for metric, value in zip(METRICS, values, strict=True)
     }
-    return FrameScores(stems=stems.names, values=finite, singular=singular)
+    return FrameScores(stems=tuple(group.references), values=finite, singular=singular)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stemsep.audio.convert import to_float, to_steps
+from stemsep.audio.convert import to_float
 from stemsep.audio.read import open_audio
 from stemsep.errors import DatasetError
 from stemsep.evaluation.stems import Held, Stems, stems_of
 from stemsep.evaluation.tracks import CONTAINER, MIXTURE, TrackFiles
 
 __all__ = ["LoadedTrack", "load_track", "read_stems"]
+
+READERS = 2
+"""Files read at a time: more would wait for each other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +39,7 @@ class LoadedTrack:
         """The track's own mixture, or the sum of its stems: ``(channels, samples)``."""
         if self.own_mixture is not None:
             return self.own_mixture.whole(MIXTURE)
-        return self.references.summed(MIXTURE, self.references.names).whole(MIXTURE)
+        return self.references.summed({MIXTURE: self.references.names}).whole(MIXTURE)
 
     def cut(self, start: int, stop: int) -> LoadedTrack:
         """Return a part of the track, in samples, as `Stems.cut` does."""
@@ -80,20 +84,20 @@ def read_stems(files: Mapping[str, Path]) -> Stems:
 
 
 def _read(files: Mapping[str, Path]) -> tuple[dict[str, Held], int]:
-    held: dict[str, Held] = {}
-    rates: dict[str, int] = {}
-    for stem, path in files.items():
-        held[stem], rates[stem] = _read_file(path)
+    with ThreadPoolExecutor(READERS) as pool:
+        found = dict(zip(files, pool.map(_read_file, files.values()), strict=True))
+    held = {stem: waveform for stem, (waveform, _) in found.items()}
+    rates = {stem: rate for stem, (_, rate) in found.items()}
     if len(set(rates.values())) > 1:
-        found = ", ".join(f"{stem} {rate} Hz" for stem, rate in rates.items())
-        raise DatasetError(f"stems of different sample rates ({found}): resample them to one")
+        differ = ", ".join(f"{stem} {rate} Hz" for stem, rate in rates.items())
+        raise DatasetError(f"stems of different sample rates ({differ}): resample them to one")
     return held, next(iter(rates.values()))
 
 
 def _read_file(path: Path) -> tuple[Held, int]:
     with open_audio(path) as reader:
         if (reader.info.bit_depth or 32) <= 16:
-            steps = [to_steps(block, 16)[0].astype(np.int16) for block in reader.blocks()]
+            steps = [np.right_shift(block, 16).astype(np.int16) for block in reader.blocks()]
             return np.concatenate(steps, axis=1), reader.info.sample_rate
         floats = [to_float(block) for block in reader.blocks()]
         return np.concatenate(floats, axis=1), reader.info.sample_rate

@@ -20,6 +20,9 @@ FLOOR_DB = -100.0
 PAUSE_DB = -60.0
 """A stem pauses where its mean square is below this."""
 
+CANCELLED = 1e-5
+"""An error of less than this part of the estimate is measured by itself, not as a difference."""
+
 N_FFT, HOP_LENGTH = 2048, 512
 """Of the spectral distance, at any sample rate."""
 
@@ -48,15 +51,19 @@ def si_sdr(*, estimate: Waveforms, reference: Waveforms) -> NDArray[np.float64]:
     ICASSP 2019 (arXiv 1811.02508), equation 3.
     """
     check_pair(estimate, reference)
-    energy, common, error = (np.zeros(reference.shape[0]) for _ in range(3))
+    energy, common, found = (np.zeros(reference.shape[0]) for _ in range(3))
     for guess, truth in block_pairs(estimate, reference):
         energy += (truth * truth).sum((1, 2))
         common += (truth * guess).sum((1, 2))
+        found += (guess * guess).sum((1, 2))
     with np.errstate(divide="ignore", invalid="ignore"):
-        scale = (common / energy)[:, None, None]
-        for guess, truth in block_pairs(estimate, reference):
-            error += ((guess - scale * truth) ** 2).sum((1, 2))
-        return np.asarray(10 * np.log10(scale[:, 0, 0] ** 2 * energy / error))
+        scale = common / energy
+        error = found - scale * common
+        if (error <= CANCELLED * found).any():  # the difference of two equal numbers is rounding
+            error[:] = 0
+            for guess, truth in block_pairs(estimate, reference):
+                error += ((guess - scale[:, None, None] * truth) ** 2).sum((1, 2))
+        return np.asarray(10 * np.log10(scale**2 * energy / error))
 
 
 def log_spectral_distance(*, estimate: Waveforms, reference: Waveforms) -> NDArray[np.float64]:

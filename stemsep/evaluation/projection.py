@@ -6,6 +6,7 @@ references span with all their delays up to a filter's length.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from stemsep.evaluation.arrays import Arrays
 from stemsep.evaluation.toeplitz import solve_block_toeplitz
 from stemsep.evaluation.waveforms import Waveforms, excerpt
 
-__all__ = ["Filters", "fit_filters", "rotated"]
+__all__ = ["Filters", "Sums", "fit_filters", "is_each"]
 
 DEPENDENT = 1e-14
 """A channel with less than this part of its stem's energy counts as none: it is at -140 dB, where
@@ -30,62 +31,124 @@ BLOCKS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Filters:
-    """Impulse responses from references to estimates, ``channels`` of all stems in rotated axes."""
+class Sums:
+    """Targets that are scored together, each a sum of stems.
 
-    axes: Any
-    """The axes of each stem, ``(stems, stem channels, stem channels)``: see `rotated`."""
+    Args:
+        estimates: which estimates make up which target, ``(targets, stems)``, ones and zeros.
+        references: the same of the true stems.
+    """
+
+    estimates: NDArray[np.float64]
+    references: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """Impulse responses from the channels of all true stems to those of a group's estimates."""
+
+    sums: Sums
+    """The group."""
     own: Any
-    """From each stem to its own estimate, ``(channels, channels, taps)``, zero between stems."""
+    """From each target to its own estimate, ``(channels, target channels, taps)``."""
     joint: Any
-    """From all stems to all estimates, ``(channels, channels, taps)``."""
+    """From all targets to all estimates, ``(channels, target channels, taps)``."""
     singular: bool
-    """Some references are combinations of others."""
+    """Some targets are combinations of others."""
+
+
+def is_each(mix: NDArray[np.float64]) -> bool:
+    """Return whether each target is one stem, in order, so that there is nothing to add."""
+    return np.array_equal(mix, np.eye(mix.shape[1]))
 
 
 def fit_filters(
-    arrays: Arrays, *, estimates: Waveforms, references: Waveforms, taps: int
-) -> Filters | None:
-    """Return the filters of a track, or None where a reference is zero throughout.
+    arrays: Arrays,
+    *,
+    estimates: Waveforms,
+    references: Waveforms,
+    groups: Sequence[Sums],
+    taps: int,
+) -> list[Filters | None]:
+    """Return the filters of a track for each group, or None where a target is zero throughout.
 
-    Where references depend on each other, many filters project alike: those of least norm are
+    Where targets depend on each other, many filters project alike: those of least norm are
     given, so that the order of the stems does not matter.
 
     Args:
         arrays: the array library.
         estimates: ``(stems, channels, samples)``, zeros past its end.
         references: the same; its length is what counts.
+        groups: what is scored together.
         taps: length of a filter.
 
     Reference: E. Vincent, R. Gribonval, C. Févotte, "Performance measurement in blind audio source
     separation", IEEE TASLP 14(4), 2006, section III.
     """
-    stems, channels, _ = references.shape
     axes = _principal_axes(arrays, references)
-    if axes is None:
-        return None
     true, found = _correlations(
         arrays, estimates=estimates, references=references, axes=axes, taps=taps
     )
-    parts = [slice(i * channels, (i + 1) * channels) for i in range(stems)]
+    turn = _block_diagonal(arrays, axes)
+    return [_fit_group(arrays, group, true, found, turn, len(axes[0])) for group in groups]
+
+
+def _fit_group(
+    arrays: Arrays, group: Sums, true: Any, found: Any, turn: Any, channels: int
+) -> Filters | None:
+    """Return the filters of a group's targets, whose correlations are sums of the stems'.
+
+    Args:
+        arrays: the array library.
+        group: the targets.
+        true: correlations of the rotated true stems.
+        found: those with the estimates.
+        turn: the rotation of the true stems.
+        channels: of a stem.
+    """
+    einsum, middle = arrays.xp.einsum, true.shape[-1] // 2
+    truth, guess = (
+        arrays.put(np.kron(mix, np.eye(channels))) for mix in (group.references, group.estimates)
+    )
+    plain = truth @ turn  # rotated stems -> targets
+    gram = plain @ true[..., middle] @ plain.T
+    count = len(group.references)
+    parts = [slice(i * channels, (i + 1) * channels) for i in range(count)]
+    own_grams = np.stack([arrays.get(gram[p, p]) for p in parts])
+    if (np.trace(own_grams, axis1=1, axis2=2) <= 0).any():
+        return None
+    axes = _block_diagonal(arrays, arrays.put(np.linalg.eigh(own_grams)[1]))
+    basis = axes.T @ plain  # rotated stems -> rotated targets
+    true = einsum("ai,ijl,bj->abl", basis, true, basis)
+    found = einsum("ai,ijl,bj->abl", basis, found, guess)
     stack = arrays.xp.stack
     own, _ = _least_squares(
         arrays, stack([true[p, p] for p in parts]), stack([found[p, p] for p in parts]), stems=1
     )
-    joint, singular = _least_squares(arrays, true[None], found[None], stems=stems)
+    joint, singular = _least_squares(arrays, true[None], found[None], stems=count)
     apart = arrays.xp.zeros_like(joint[0])
     for part, filters in zip(parts, own, strict=True):
         apart[part, part] = filters
-    return Filters(axes=axes, own=apart, joint=joint[0], singular=singular)
+    back = truth.T @ axes  # rotated targets -> stems
+    return Filters(
+        sums=group,
+        own=einsum("ia,abl->ibl", back, apart),
+        joint=einsum("ia,abl->ibl", back, joint[0]),
+        singular=singular,
+    )
 
 
-def rotated(waveforms: Any, axes: Any) -> Any:
-    """Return ``(stems, channels, samples)`` in the axes of each stem, of the same energy."""
-    return axes.swapaxes(1, 2) @ waveforms
+def _block_diagonal(arrays: Arrays, blocks: Any) -> Any:
+    """Return ``(n * m, n * m)`` of ``(n, m, m)``."""
+    count, size, _ = blocks.shape
+    whole = arrays.put(np.zeros((count * size, count * size)))
+    for i, block in enumerate(blocks):
+        whole[i * size : (i + 1) * size, i * size : (i + 1) * size] = block
+    return whole
 
 
 def _principal_axes(arrays: Arrays, references: Waveforms) -> Any:
-    """Return the axes in which each stem's channels are uncorrelated; None if one stem is zero.
+    """Return the axes in which each stem's channels are uncorrelated, ``(stems, m, m)``.
 
     Left and right of a stereo stem become, in the simplest case, their sum and difference. The
     small difference of a nearly mono stem is then a channel of its own instead of a tiny residue
@@ -98,8 +161,6 @@ def _principal_axes(arrays: Arrays, references: Waveforms) -> Any:
         return np.asarray(piece @ piece.swapaxes(1, 2))
 
     total = sum(arrays.over(gram, range(0, samples, BLOCK * BLOCKS)))
-    if (np.trace(total, axis1=1, axis2=2) == 0).any():
-        return None
     return arrays.put(np.linalg.eigh(total)[1])
 
 
@@ -109,7 +170,7 @@ def _correlations(
     """Return the inner products of delayed references with each other, and with the estimates.
 
     Each ``(channels, channels, 2 taps - 1)``: ``[i, j, taps - 1 + d]`` is the sum of
-    ``x_i[n] x_j[n + d]`` over n, in rotated axes.
+    ``x_i[n] y_j[n + d]`` over n, with references in rotated axes.
     """
     xp, reach, samples = arrays.xp, taps - 1, references.shape[-1]
     channels = references.shape[0] * references.shape[1]
@@ -119,8 +180,10 @@ def _correlations(
     def spectrum(start: int) -> Any:
         blocks = min(BLOCKS, -(-(samples - start) // step))
         low, high = start - reach, start + blocks * step + reach
-        both = np.concatenate([excerpt(w, low, high, end=samples) for w in (references, estimates)])
-        turned = rotated(arrays.put(both), xp.concatenate([axes, axes])).reshape(2 * channels, -1)
+        truth, guess = (
+            arrays.put(excerpt(w, low, high, end=samples)) for w in (references, estimates)
+        )
+        turned = xp.concatenate([axes.swapaxes(1, 2) @ truth, guess]).reshape(-1, high - low)
         outer = arrays.frames(turned, n_fft, step)
         inner = outer[:channels, :, reach : reach + step]
         return _frequency_first(arrays, inner, n_fft).conj() @ _frequency_first(

@@ -53,14 +53,18 @@ class Stems:
 
     def __getitem__(self, index: tuple[Any, slice]) -> NDArray[np.float32]:
         start, stop, _ = index[-1].indices(self.samples)
-        result: NDArray[np.float32] = np.zeros(
-            (len(self.parts), self.channels, max(0, stop - start)), np.float32
-        )
+        shape = (len(self.parts), self.channels, max(0, stop - start))
+        result: NDArray[np.float32] = np.empty(shape, np.float32)
         for total, waveforms in zip(result, self.parts.values(), strict=True):
-            for waveform in waveforms:
+            for i, waveform in enumerate(waveforms):
                 piece = waveform[:, start:stop]
+                held = total[:, : piece.shape[1]]
                 scale = np.float32(1 / 32768 if piece.dtype == np.int16 else 1)
-                total[:, : piece.shape[1]] += piece * scale
+                if i == 0:
+                    np.multiply(piece, scale, out=held)
+                    total[:, piece.shape[1] :] = 0
+                else:
+                    held += piece * scale
         return result
 
     def whole(self, name: str) -> NDArray[np.float32]:
@@ -72,9 +76,11 @@ class Stems:
         """Return the named stems alone."""
         return self.replace({name: self.parts[name] for name in names})
 
-    def summed(self, name: str, names: Iterable[str]) -> Stems:
-        """Return one stem, called ``name``, that is the sum of the named ones."""
-        return self.replace({name: [part for n in names for part in self.parts[n]]})
+    def summed(self, sums: Mapping[str, Iterable[str]]) -> Stems:
+        """Return sums of stems, each called by its key."""
+        return self.replace(
+            {name: [part for n in names for part in self.parts[n]] for name, names in sums.items()}
+        )
 
     def fitted(self, like: Stems) -> Stems:
         """Return the same stems with the channels and samples of ``like``.

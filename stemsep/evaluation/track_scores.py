@@ -7,11 +7,11 @@ vocals against accompaniment, the sum of the rest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from stemsep.errors import DatasetError
-from stemsep.evaluation.engines import Engine, FrameScores
+from stemsep.evaluation.engines import Engine, FrameScores, Group
 from stemsep.evaluation.stems import Stems
 from stemsep.evaluation.tracks import ACCOMPANIMENT
 from stemsep.evaluation.whole_track import whole_track_measures
@@ -60,28 +60,40 @@ def score_track(
             f"no estimate has the name of a stem: the estimates are {', '.join(guess.names)}, "
             f"the stems {', '.join(references.names)}"
         )
-    joint = (guess.select(paired), references.select(paired))
-    pair = (_two_targets(guess, references), _two_targets(references, references))
-    two_targets = engine(estimates=pair[0], references=pair[1]) if pair[0] and pair[1] else None
-    whole = whole_track_measures(estimates=joint[0], references=joint[1], spectral=spectral)
-    if pair[0] and pair[1]:
-        rest = [side.select([ACCOMPANIMENT]) for side in (pair[0], pair[1])]
-        whole |= whole_track_measures(estimates=rest[0], references=rest[1], spectral=spectral)
-    if two_targets is None or paired != [VOCALS]:
-        scores = engine(estimates=joint[0], references=joint[1])
-    else:
-        scores = two_targets
-    return TrackScores(joint=scores, two_targets=two_targets, whole=whole)
+    each = {stem: [stem] for stem in paired}
+    joint = Group(estimates=each, references=each)
+    pair = _two_targets(guess, references)
+    groups = [g for g in (joint if paired != [VOCALS] else None, pair) if g] or [joint]
+    heard = guess.select(_used(guess, [g.estimates for g in groups]))
+    true = references.select(_used(references, [g.references for g in groups]))
+    scored = engine(estimates=heard, references=true, groups=groups)
+    rest = [ACCOMPANIMENT] if pair else []
+    whole = whole_track_measures(
+        estimates=guess.summed(each | {r: pair.estimates[r] for r in rest if pair}),
+        references=references.summed(each | {r: pair.references[r] for r in rest if pair}),
+        spectral=spectral,
+    )
+    return TrackScores(joint=scored[0], two_targets=scored[-1] if pair else None, whole=whole)
 
 
-def _two_targets(stems: Stems, references: Stems) -> Stems | None:
-    """Return vocals and accompaniment, if there are both; the latter only as the sum of all."""
-    rest = [stem for stem in references.names if stem not in (VOCALS, ACCOMPANIMENT)]
-    if VOCALS not in stems.names or VOCALS not in references.names:
+def _used(stems: Stems, groups: Iterable[Mapping[str, Sequence[str]]]) -> list[str]:
+    """Return the stems that are in any of the sums."""
+    used = {name for group in groups for names in group.values() for name in names}
+    return [name for name in stems.names if name in used]
+
+
+def _two_targets(guess: Stems, references: Stems) -> Group | None:
+    """Return vocals and accompaniment, if both sides have both."""
+    sides = [_accompaniment(stems, references) for stems in (guess, references)]
+    if not all(sides) or not all(VOCALS in stems.names for stems in (guess, references)):
         return None
+    estimates, true = ({VOCALS: [VOCALS], ACCOMPANIMENT: rest} for rest in sides)
+    return Group(estimates=estimates, references=true)
+
+
+def _accompaniment(stems: Stems, references: Stems) -> list[str]:
+    """Return what accompaniment is the sum of; nothing if a stem of it is missing."""
     if ACCOMPANIMENT in stems.names:
-        return stems.select([VOCALS, ACCOMPANIMENT])
-    if not rest or not set(rest) <= set(stems.names):
-        return None
-    accompaniment = stems.summed(ACCOMPANIMENT, rest)
-    return stems.replace({**stems.select([VOCALS]).parts, **accompaniment.parts})
+        return [ACCOMPANIMENT]
+    rest = [stem for stem in references.names if stem not in (VOCALS, ACCOMPANIMENT)]
+    return rest if set(rest) <= set(stems.names) else []

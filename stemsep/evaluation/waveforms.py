@@ -56,14 +56,16 @@ def excerpt(
         end: what comes at this sample and later counts as zero, too.
     """
     stems, channels, samples = waveforms.shape
-    result = np.zeros((stems, channels, stop - start))
     low, high = max(start, 0), min(stop, samples if end is None else min(samples, end))
+    if (low, high) == (start, stop):
+        return np.asarray(waveforms[..., start:stop], dtype=np.float64)
+    result = np.zeros((stems, channels, stop - start))
     if low < high:
         result[..., low - start : high - start] = waveforms[..., low:high]
     return result
 
 
-BLOCK_SAMPLES = 1 << 17
+BLOCK_SAMPLES = 1 << 15
 
 
 def block_pairs(

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -23,21 +27,21 @@ def whole_track_measures(
         references: the true stems.
         spectral: with the log-spectral distance, which takes as long as BSSEval.
     """
-    rate = references.sample_rate
-    found = {
-        "uSDR": track_sdr(estimate=estimates, reference=references),
-        "SI-SDR": si_sdr(estimate=estimates, reference=references),
-        "energy in pauses": silent_energy_db(
-            estimate=estimates, reference=references, sample_rate=rate
-        ),
+    pair: dict[str, Any] = {"estimate": estimates, "reference": references}
+    measures: dict[str, Callable[..., Any]] = {
+        "uSDR": track_sdr,
+        "SI-SDR": si_sdr,
+        "energy in pauses": partial(silent_energy_db, sample_rate=references.sample_rate),
     }
     if spectral:
-        distance = log_spectral_distance(estimate=estimates, reference=references)
-        found["log-spectral distance"] = distance
+        measures["log-spectral distance"] = log_spectral_distance
+    with ThreadPoolExecutor() as pool:
+        found = {name: pool.submit(measure, **pair) for name, measure in measures.items()}
+    values = {name: future.result() for name, future in found.items()}
     return {
         stem: {
-            name: float(values[i]) if np.isfinite(values[i]) else math.nan
-            for name, values in found.items()
+            name: float(of_stems[i]) if np.isfinite(of_stems[i]) else math.nan
+            for name, of_stems in values.items()
         }
         for i, stem in enumerate(references.names)
     }

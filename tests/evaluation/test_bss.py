@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stemsep.errors import ParameterError
-from stemsep.evaluation.bss import bss_eval
+from stemsep.evaluation.bss import Sums, bss_eval, bss_eval_of_sums
 from tests.evaluation.museval_metrics import museval_scores
 from tests.golden import bss as golden
 
@@ -351,3 +351,54 @@ def test_real_size_scores_are_those_of_museval(seconds):
     found = table(ours(estimates, references, sample_rate=rate, filter_length=512))
     assert_same(found[0], expected[0], tolerance_db=1e-6)
     assert_same(found, expected, COLOURED_DB)
+
+
+VOCALS_AND_REST = np.array([[1.0, 0, 0, 0], [0, 1, 1, 1]])
+
+
+@pytest.mark.parametrize("make", [lambda x: x, coloured], ids=["white", "coloured"])
+@pytest.mark.parametrize("framewise", [False, True])
+def test_sums_of_stems_are_scored_as_if_they_had_been_added_up(make, framewise):
+    references = make(stems()).astype(np.float64)
+    estimates = separated(references)
+    sums = Sums(estimates=VOCALS_AND_REST, references=VOCALS_AND_REST)
+    options = {"sample_rate": RATE, "filter_length": TAPS, "framewise_filters": framewise}
+    (found,) = bss_eval_of_sums(
+        estimates=estimates, references=references, groups=[sums], **options
+    )
+    added = [np.einsum("ts,scn->tcn", VOCALS_AND_REST, w) for w in (estimates, references)]
+    expected = bss_eval(estimates=added[0], references=added[1], **options)
+    assert_same(table(found), table(expected), 1e-6)
+
+
+def test_a_silent_stem_spoils_its_own_group_only():
+    references = stems()
+    references[2] = 0
+    groups = [Sums(estimates=mix, references=mix) for mix in (np.eye(4), VOCALS_AND_REST)]
+    four, two = bss_eval_of_sums(
+        estimates=separated(references),
+        references=references,
+        groups=groups,
+        sample_rate=RATE,
+        filter_length=TAPS,
+    )
+    assert np.isnan(four.sir).all()
+    assert np.isfinite(two.sir).all()
+
+
+def test_the_estimate_of_a_sum_can_be_a_file_of_its_own():
+    references = stems()
+    estimates = separated(references)
+    added = np.stack([estimates[0], estimates[1:].sum(0)])
+    options = {"sample_rate": RATE, "filter_length": TAPS, "references": references}
+    (one,) = bss_eval_of_sums(
+        estimates=estimates,
+        groups=[Sums(estimates=VOCALS_AND_REST, references=VOCALS_AND_REST)],
+        **options,
+    )
+    (other,) = bss_eval_of_sums(
+        estimates=added,
+        groups=[Sums(estimates=np.eye(2), references=VOCALS_AND_REST)],
+        **options,
+    )
+    assert_same(table(one), table(other), 1e-4)

@@ -35,6 +35,14 @@ def test_si_sdr_does_not_see_the_level_of_the_estimate(gain, seed):
     assert same == pytest.approx(si_sdr(estimate=estimate, reference=reference), abs=ROUNDING_DB)
 
 
+@pytest.mark.parametrize("level_db", [40, 60, 120])
+def test_si_sdr_of_a_near_copy_is_not_rounding(level_db):
+    sound = stereo(tone(1000, samples=RATE, sample_rate=RATE).astype(np.float64))
+    other = stereo(tone(2000, samples=RATE, sample_rate=RATE).astype(np.float64))
+    found = si_sdr(estimate=sound + 10 ** (-level_db / 20) * other, reference=sound)
+    assert found == pytest.approx(level_db, abs=1e-4)
+
+
 def test_si_sdr_of_a_copy_is_infinite_and_of_silence_not_a_number():
     reference = noise(2, 500)[None]
     silence = np.zeros_like(reference)

@@ -16,7 +16,7 @@ def references(**waveforms):
 
 
 def scores(stems, kind):
-    mixture = stems.summed("mixture", stems.names).whole("mixture")
+    mixture = stems.summed({"mixture": stems.names}).whole("mixture")
     found = ideal_estimates(stems, mixture, kind=kind)
     assert list(found) == list(stems.names)
     estimate = np.stack(list(found.values()))
@@ -46,7 +46,7 @@ def test_what_is_ideal_beats_an_even_share():
 
 def test_the_binary_mask_gives_each_bin_to_the_louder():
     stems = references(a=noise(1, 9000), b=0.1 * noise(1, 9000, seed=3))
-    mixture = stems.summed("mixture", stems.names).whole("mixture")
+    mixture = stems.summed({"mixture": stems.names}).whole("mixture")
     found = ideal_estimates(stems, mixture, kind="ibm")
     # The louder has nearly all bins, and with them of the mixture what is not its own.
     assert (found["a"] ** 2).sum() > 0.95 * (mixture**2).sum()
@@ -54,7 +54,7 @@ def test_the_binary_mask_gives_each_bin_to_the_louder():
 
 def test_ratios_of_powers_leave_less_of_the_other_than_ratios_of_magnitudes():
     stems = references(a=noise(1, 9000), b=0.25 * noise(1, 9000, seed=3))
-    mixture = stems.summed("mixture", stems.names).whole("mixture")
+    mixture = stems.summed({"mixture": stems.names}).whole("mixture")
     weak = {kind: ideal_estimates(stems, mixture, kind=kind)["b"] for kind in ("irm1", "irm2")}
     assert (weak["irm2"] ** 2).sum() < 0.6 * (weak["irm1"] ** 2).sum()
 

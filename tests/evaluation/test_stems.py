@@ -19,7 +19,7 @@ def test_an_excerpt_is_the_samples_scaled_padded_and_with_mono_doubled():
 
 def test_a_sum_is_that_of_its_stems():
     parts = {name: [noise(2, 50, seed=seed)] for seed, name in enumerate("abc")}
-    total = stems_of(parts, rate=8000).summed("rest", ["b", "c"])
+    total = stems_of(parts, rate=8000).summed({"rest": ["b", "c"]})
     assert total.names == ("rest",)
     assert np.allclose(total.whole("rest"), parts["b"][0] + parts["c"][0], atol=1e-7)
 
