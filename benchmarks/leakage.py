@@ -53,10 +53,11 @@ def main(sounds: tuple[Path, ...], model: str) -> None:
     for name, waveform, rate in (*given, *made()):
         stems = separator.separate(torch.from_numpy(waveform), rate)
         whole = weighted_level(waveform, rate)
-        levels = [weighted_level(stems[stem].numpy(), rate) - whole for stem in names]
-        silent = [not stems[stem].any() for stem in names]
         cells = [
-            "digital silence" if s else f"{x:.1f}" for s, x in zip(silent, levels, strict=True)
+            f"{weighted_level(stems[stem].numpy(), rate) - whole:.1f}"
+            if stems[stem].any()
+            else "digital silence"
+            for stem in names
         ]
         click.echo(f"| {name} | " + " | ".join(cells) + " |")
 

@@ -50,9 +50,11 @@ def to_steps(block: Block, bit_depth: int) -> tuple[NDArray[np.int32], int]:
     """
     high = 2 ** (bit_depth - 1)
     if block.dtype == np.int32:
-        shift = 32 - bit_depth
-        steps = (block.astype(np.int64) + (1 << shift >> 1)) >> shift
-        return np.minimum(steps, high - 1).astype(np.int32), 0
+        steps: NDArray[np.int32] = block.astype(np.int32, copy=False)
+        if shift := 32 - bit_depth:
+            # Half a step more, added where it cannot run over: to what has one bit too many.
+            steps = ((steps >> (shift - 1)) + 1) >> 1
+        return np.minimum(steps, high - 1), 0
     scaled = np.rint(block.astype(np.float64) * high)
     beyond = int(np.count_nonzero((scaled < -high) | (scaled > high)))
     return np.clip(scaled, -high, high - 1).astype(np.int32), beyond

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -134,7 +135,7 @@ def bss_eval_of_sums(
         The scores of each group.
 
     Raises:
-        ParameterError: as `bss_eval`.
+        ParameterError: a window, hop, filter, version or device that does not exist.
     """
     window, hop = int(window_seconds * sample_rate), int(hop_seconds * sample_rate)
     if min(window, hop, filter_length) < 1:
@@ -143,21 +144,14 @@ def bss_eval_of_sums(
         raise ParameterError(f"version = {version!r}: choose from v4, v3")
     samples = references.shape[-1]
     starts, window = range(0, max(samples - window, 0) + 1, hop), min(window, samples)
-    framewise = version == "v3" or framewise_filters
-    parts = [slice(s, s + window) for s in starts] if framewise else [slice(0, samples)]
-    arrays = arrays_on(device)
-    scored = [
-        _score(
-            arrays,
-            estimates=estimates[..., part] if framewise else estimates,
-            references=references[..., part] if framewise else references,
-            groups=groups,
-            starts=range(1) if framewise else starts,
-            window=window,
-            taps=filter_length,
-        )
-        for part in parts
-    ]
+    score = partial(_score, arrays_on(device), groups=groups, window=window, taps=filter_length)
+    if version == "v3" or framewise_filters:
+        scored = [
+            score(estimates=estimates[..., part], references=references[..., part], starts=range(1))
+            for part in (slice(start, start + window) for start in starts)
+        ]
+    else:
+        scored = [score(estimates=estimates, references=references, starts=starts)]
     results = []
     for of_group in zip(*scored, strict=True):
         sdr, isr, sir, sar = np.concatenate([ratios for ratios, _ in of_group], axis=-1)

@@ -7,7 +7,7 @@ vocals against accompaniment, the sum of the rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stemsep.errors import DatasetError
@@ -63,22 +63,29 @@ def score_track(
     each = {stem: [stem] for stem in paired}
     joint = Group(estimates=each, references=each)
     pair = _two_targets(guess, references)
-    groups = [g for g in (joint if paired != [VOCALS] else None, pair) if g] or [joint]
-    heard = guess.select(_used(guess, [g.estimates for g in groups]))
-    true = references.select(_used(references, [g.references for g in groups]))
-    scored = engine(estimates=heard, references=true, groups=groups)
-    rest = [ACCOMPANIMENT] if pair else []
+    # Vocals alone are scored beside accompaniment, where there is any.
+    groups = [joint] if pair is None else [pair] if paired == [VOCALS] else [joint, pair]
+    everything = joint
+    if pair is not None:
+        everything = Group(
+            estimates={**each, **pair.estimates}, references={**each, **pair.references}
+        )
+    scored = engine(
+        estimates=guess.select(_used(guess, everything.estimates)),
+        references=references.select(_used(references, everything.references)),
+        groups=groups,
+    )
     whole = whole_track_measures(
-        estimates=guess.summed(each | {r: pair.estimates[r] for r in rest if pair}),
-        references=references.summed(each | {r: pair.references[r] for r in rest if pair}),
+        estimates=guess.summed(everything.estimates),
+        references=references.summed(everything.references),
         spectral=spectral,
     )
     return TrackScores(joint=scored[0], two_targets=scored[-1] if pair else None, whole=whole)
 
 
-def _used(stems: Stems, groups: Iterable[Mapping[str, Sequence[str]]]) -> list[str]:
+def _used(stems: Stems, sums: Mapping[str, Sequence[str]]) -> list[str]:
     """Return the stems that are in any of the sums."""
-    used = {name for group in groups for names in group.values() for name in names}
+    used = {name for names in sums.values() for name in names}
     return [name for name in stems.names if name in used]
 
 

@@ -13,11 +13,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from stemsep.models.kinds import SeparationConfig, SeparationNetwork, build_separation_network
-from stemsep.models.mask_network import MaskNetwork
-from stemsep.models.openunmix import OpenUnmix
-from stemsep.models.scnet import PARTS, SCNet
-from stemsep.models.spleeter import AUDIO_CHANNELS, Spleeter
-from stemsep.models.unet import UNet
+from stemsep.models.scnet import SCNet
+from stemsep.models.unet import UNet, UNetConfig
 
 __all__ = ["count_parameters", "gmac_per_second", "macs"]
 
@@ -35,10 +32,12 @@ def macs(network: UNet | SeparationNetwork, height: int, width: int) -> int:
         height: pixels or frequency bins.
         width: pixels or frames.
     """
+    config = network.config
+    channels = config.in_channels if isinstance(config, UNetConfig) else config.n_features
     with torch.device("meta"):
         # Every network is built from its configuration alone.
         twin = type(network)(network.config).eval()  # type: ignore[arg-type]
-        features = torch.empty(1, _in_channels(network), height, width)
+        features = torch.empty(1, channels, height, width)
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             twin(features)
     return int(counter.get_total_flops()) // 2  # a multiplication and an addition
@@ -66,11 +65,3 @@ def gmac_per_second(config: SeparationConfig) -> float:
     else:
         counted = macs(network, n_freq, frames)
     return counted / frames * frames_per_second / 1e9
-
-
-def _in_channels(network: UNet | SeparationNetwork) -> int:
-    if isinstance(network, Spleeter | OpenUnmix):
-        return AUDIO_CHANNELS
-    if isinstance(network, SCNet):
-        return PARTS
-    return (network.config.unet if isinstance(network, MaskNetwork) else network.config).in_channels

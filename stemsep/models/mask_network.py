@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from stemsep.dsp import STFTConfig
 from stemsep.errors import ParameterError, check_choices
+from stemsep.models.checks import check_sample_rate, checked_stems
 from stemsep.models.unet import UNet, UNetConfig
 
 __all__ = ["MaskNetwork", "MaskNetworkConfig", "extend_masks", "with_side"]
@@ -49,9 +50,7 @@ class MaskNetworkConfig:
     features: Literal["left_right", "left_right_side"] = "left_right"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stems", tuple(self.stems))
-        if not self.stems or len(set(self.stems)) != len(self.stems):
-            raise ParameterError(f"stems = {self.stems}: give one or more, each with its own name")
+        object.__setattr__(self, "stems", checked_stems(self.stems))
         if self.unet.stems != len(self.stems):
             raise ParameterError(f"stems = {self.stems}, but the U-Net gives {self.unet.stems}")
         check_choices(self)
@@ -60,8 +59,7 @@ class MaskNetworkConfig:
                 f"features = '{self.features}' need a U-Net of {self.n_features} channels in and "
                 f"{self.unet.out_channels} out, and padding 'same'"
             )
-        if self.sample_rate < 1:
-            raise ParameterError(f"sample_rate = {self.sample_rate}: it must be 1 Hz or more")
+        check_sample_rate(self.sample_rate)
         if not 1 <= self.n_bins <= self.stft.n_freq:
             raise ParameterError(f"n_bins = {self.n_bins}: the STFT has {self.stft.n_freq}")
         if self.unet.fixed_height and self.n_bins > self.unet.freq_bins:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from stemsep.dsp import STFTConfig
 from stemsep.errors import ParameterError
+from stemsep.models.checks import check_bins, checked_stems
 
 __all__ = ["OpenUnmix", "OpenUnmixConfig"]
 
@@ -47,16 +48,15 @@ class OpenUnmixConfig:
     stft: STFTConfig = field(default_factory=STFTConfig)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stems", tuple(self.stems))
-        if not self.stems or len(set(self.stems)) != len(self.stems):
-            raise ParameterError(f"stems = {self.stems}: give one or more, each with its own name")
+        object.__setattr__(self, "stems", checked_stems(self.stems))
         if self.hidden_size < 2 or self.hidden_size % 2:
             raise ParameterError(f"hidden_size = {self.hidden_size}: it must be even, 2 or more")
-        if self.sample_rate < 1 or not 1 <= self.n_bins <= self.stft.n_freq:
-            raise ParameterError(
-                f"sample_rate = {self.sample_rate} Hz and n_bins = {self.n_bins}: they must be 1 "
-                f"or more, and the STFT has {self.stft.n_freq} bins"
-            )
+        check_bins(self.n_bins, self.sample_rate, self.stft)
+
+    @property
+    def n_features(self) -> int:
+        """Channels of the network's input."""
+        return AUDIO_CHANNELS
 
     @property
     def time_stride(self) -> int:

@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from stemsep.dsp import STFTConfig
 from stemsep.errors import ParameterError
+from stemsep.models.checks import check_sample_rate, checked_stems
 
 __all__ = ["SCNet", "SCNetConfig"]
 
@@ -79,14 +80,11 @@ class SCNetConfig:
     stft: STFTConfig = field(default_factory=lambda: STFTConfig(window="rectangular"))
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stems", tuple(self.stems))
+        object.__setattr__(self, "stems", checked_stems(self.stems))
         object.__setattr__(self, "widths", tuple(self.widths))
-        if not self.stems or len(set(self.stems)) != len(self.stems):
-            raise ParameterError(f"stems = {self.stems}: give one or more, each with its own name")
         if not self.widths or any(width < 1 or width % COMPRESSION for width in self.widths):
             raise ParameterError(f"widths = {self.widths}: give one or more multiples of 4")
-        if self.sample_rate < 1:
-            raise ParameterError(f"sample_rate = {self.sample_rate}: it must be 1 Hz or more")
+        check_sample_rate(self.sample_rate)
         n_freq = self.stft.n_freq
         for _ in self.widths:
             bins = band_bins(n_freq)
@@ -100,6 +98,11 @@ class SCNetConfig:
     def n_bins(self) -> int:
         """How many of the lowest frequency bins the network sees: all."""
         return self.stft.n_freq
+
+    @property
+    def n_features(self) -> int:
+        """Channels of the network's input."""
+        return PARTS
 
     @property
     def time_stride(self) -> int:

@@ -24,6 +24,7 @@ from torch.nn import functional
 
 from stemsep.dsp import STFTConfig
 from stemsep.errors import ParameterError, check_choices
+from stemsep.models.checks import check_bins, checked_stems
 from stemsep.models.mask_network import extend_masks
 
 __all__ = ["SPLEETER_MODELS", "Spleeter", "SpleeterConfig", "ratio_masks"]
@@ -66,15 +67,14 @@ class SpleeterConfig:
     stft: STFTConfig = field(default_factory=STFTConfig)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stems", tuple(self.stems))
-        if not self.stems or len(set(self.stems)) != len(self.stems):
-            raise ParameterError(f"stems = {self.stems}: give one or more, each with its own name")
-        if self.sample_rate < 1 or not 1 <= self.n_bins <= self.stft.n_freq:
-            raise ParameterError(
-                f"sample_rate = {self.sample_rate} Hz and n_bins = {self.n_bins}: they must be 1 "
-                f"or more, and the STFT has {self.stft.n_freq} bins"
-            )
+        object.__setattr__(self, "stems", checked_stems(self.stems))
+        check_bins(self.n_bins, self.sample_rate, self.stft)
         check_choices(self)
+
+    @property
+    def n_features(self) -> int:
+        """Channels of the network's input."""
+        return AUDIO_CHANNELS
 
     @property
     def time_stride(self) -> int:

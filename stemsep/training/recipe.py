@@ -171,8 +171,7 @@ def _network(given: Mapping[str, Any]) -> SeparationConfig:
 def recipe_cost(recipe: Recipe) -> StepCost:
     """Return what a step of a recipe costs; no data is needed."""
     config = recipe.network
-    channels = config.n_features if isinstance(config, MaskNetworkConfig) else 2
-    shape = channels, config.n_bins, recipe.frames
+    shape = config.n_features, config.n_bins, recipe.frames
     return step_cost(lambda: trainable(build_separation_network(config)), shape, recipe.train)
 
 

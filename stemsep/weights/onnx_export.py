@@ -152,8 +152,8 @@ def _example(
     # Sizes of 0 and 1 would be taken for constants.
     batch = Dim("batch", min=1, max=MOST)
     if not isinstance(config, ImageNetworkConfig):
-        stride, features = config.time_stride, getattr(config, "n_features", 2)
-        example = torch.rand(2, features, config.stft.n_freq, 2 * stride)
+        stride = config.time_stride
+        example = torch.rand(2, config.n_features, config.stft.n_freq, 2 * stride)
         return example, {0: batch, 3: stride * Dim("steps", min=1, max=MOST)}
     unet = config.unet
     if unet.padding == "valid":

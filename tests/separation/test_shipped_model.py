@@ -48,8 +48,15 @@ def test_chunks_give_what_one_single_chunk_gives(separator, stems, song):
         precision="fp32",
         chunks=ChunkConfig(core_frames=656, context_frames=64),
     ).separate(*song)
+    everything = Separator(
+        separator.network,
+        device="cpu",
+        precision="fp32",
+        chunks=ChunkConfig(context_frames=112),  # as far as the network sees
+    ).separate(*song)
     for name, stem in stems.items():
         assert level_db(stem - whole[name]) < level_db(song[0]) - 60
+        assert level_db(everything[name] - whole[name]) < level_db(song[0]) - 100
 
 
 def test_silence_gives_digital_silence(separator):
