@@ -13,18 +13,19 @@ from itertools import chain, islice
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from stemsep.audio.prefetch import Prefetched
 from stemsep.dsp import wiener
 from stemsep.errors import StemsepError, WeightsError
-from stemsep.models import SCNetConfig, SeparationNetwork, network_input
+from stemsep.models import SeparationNetwork, network_input
 from stemsep.separation.chunking import (
     Chunk,
     ChunkConfig,
     core_frames,
     core_waveform,
     frames_of,
-    hold_ends,
+    heard_frames,
     join,
 )
 from stemsep.separation.masking import apply_masks, consistent_spectra
@@ -103,12 +104,11 @@ class Stages:
         spectra = [
             frames_of(pair.to(self.home), present, self.config.stft) for pair in windows.unbind(1)
         ]
-        features = [network_input(spectrum, self.config) for spectrum in spectra]
-        if not isinstance(self.config, SCNetConfig):  # a phase that stands still is no sound
-            features = [hold_ends(magnitude, present) for magnitude in features]
         features = [
-            feature.to(self.device).contiguous(memory_format=torch.channels_last)
-            for feature in features
+            network_input(spectrum, self.config)
+            .to(self.device)
+            .contiguous(memory_format=torch.channels_last)
+            for spectrum in spectra
         ]
         lengths = [chunk.length for chunk in batch]
         return _Batch(lengths=lengths, present=present, spectra=spectra, features=features)
@@ -116,8 +116,23 @@ class Stages:
     @torch.inference_mode()
     def _mask(self, batch: _Batch, timings: Timings) -> _Batch:
         with timings.computing():
-            masks = [self._run_network(features) for features in batch.features]
+            masks = [self._masks(features, batch.present) for features in batch.features]
         return replace(batch, features=(), masks=masks)
+
+    def _masks(self, features: Tensor, present: Tensor) -> Tensor:
+        """Return masks of a batch; the network is shown no frames outside of the song.
+
+        It learned from excerpts, outside of which its convolutions saw nothing. On songs of seven
+        seconds frames of silence cost 0.13 dB of uSDR, the first and last frame held 0.03 dB.
+        """
+        if present.all():
+            return self._run_network(features)
+        masks, frames = [], present.shape[-1]
+        for chunk, row in zip(torch.split(features, 1), present, strict=True):
+            heard = heard_frames(row, self.config.time_stride)
+            outside = heard.start, frames - heard.stop
+            masks.append(functional.pad(self._run_network(chunk[..., heard]), outside))
+        return torch.cat(masks)
 
     def _run_network(self, features: Tensor) -> Tensor:
         """Return masks at home; halve a batch that is too big for the device."""
@@ -151,14 +166,17 @@ class Stages:
 
     def _waveform(self, spectrum: Tensor, masks: Tensor, present: Tensor) -> Tensor:
         kept = core_frames(self.config.stft, self.chunks)
+        mixture = spectrum[..., kept]
         if self.wiener_iterations:  # it learns from all frames
             stems = apply_masks(masks, spectrum)
             stems = wiener(stems, spectrum, iterations=self.wiener_iterations)[..., kept].clone()
-        else:
-            stems = apply_masks(masks[..., kept], spectrum[..., kept])
-        if self.wiener_iterations or not self.config.sums_to_one:
-            stems = consistent_spectra(stems, spectrum[..., kept])
-        return core_waveform(stems, present[:, kept], self.config.stft, self.chunks)
+            parts: Iterable[Tensor] = [consistent_spectra(stems, mixture)]
+        elif not self.config.sums_to_one:
+            parts = [consistent_spectra(apply_masks(masks[..., kept], mixture), mixture)]
+        else:  # one stem at a time: the spectra of all are large
+            single = torch.split(masks[..., kept], 1, dim=1)
+            parts = (apply_masks(mask, mixture) for mask in single)
+        return core_waveform(parts, present[:, kept], self.config.stft, self.chunks)
 
 
 def _batches(chunks: Iterable[Chunk], size: int) -> Iterator[list[Chunk]]:

@@ -12,7 +12,7 @@ from stemsep.separation.chunking import (
     core_waveform,
     cut,
     frames_of,
-    hold_ends,
+    heard_frames,
 )
 
 STFT = STFTConfig(n_fft=64, hop_length=16)
@@ -41,7 +41,7 @@ def join(chunks: list[Chunk], config: STFTConfig) -> torch.Tensor:
         present = chunk.present[None]
         spectrum = frames_of(chunk.window, present, config)
         kept = core_frames(config, CHUNKS)
-        core = core_waveform(spectrum[:, None, ..., kept], present[:, kept], config, CHUNKS)
+        core = core_waveform([spectrum[:, None, ..., kept]], present[:, kept], config, CHUNKS)
         pieces.append(core[:, 0, :, : chunk.length])
     return torch.cat(pieces, dim=-1)
 
@@ -108,12 +108,12 @@ def test_a_size_below_one_is_refused():
         ChunkConfig(context_frames=0)
 
 
-def test_the_ends_of_a_song_are_held():
-    magnitude = torch.arange(6.0).repeat(3, 1, 1, 1)
-    present = torch.tensor([[0, 0, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0], [0, 0, 0, 0, 0, 0]])
-    held = hold_ends(magnitude, present.float())
-    assert held[:, 0, 0].tolist() == [[2, 2, 2, 3, 4, 5], [0, 1, 2, 3, 3, 3], [0, 1, 2, 3, 4, 5]]
-    assert hold_ends(magnitude, torch.ones(3, 6)) is magnitude
+def test_a_network_hears_a_song_from_its_first_to_its_last_frame():
+    inside = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0.0])
+    assert heard_frames(inside, 1) == slice(4, 10)
+    assert heard_frames(inside, 4) == slice(4, 12)  # whole strides, counted from the chunk's start
+    assert heard_frames(torch.ones(12), 4) == slice(0, 12)
+    assert heard_frames(torch.zeros(12), 4) == slice(0, 4)  # a chunk that only fills a batch
 
 
 @pytest.mark.parametrize(
