@@ -12,8 +12,6 @@ writes (random weights take as long as trained ones).
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +21,7 @@ import click
 import numpy as np
 import soundfile
 import torch
+from programs import measured
 
 RATE = 44_100
 CHANNELS = 64
@@ -40,16 +39,9 @@ def write_song(path: Path, seconds: int) -> None:
     soundfile.write(path, song.T, RATE, subtype="PCM_16")
 
 
-def run(name: str, command: list[str], **environment: str) -> float:
+def run(name: str, command: list[str], folder: Path, **environment: str) -> float:
     """Run a command, print what it took, and return its seconds."""
-    started = time.monotonic()
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(command, env={**os.environ, **environment}, **silent)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise click.ClickException(f"failed: {' '.join(command)}")
-    elapsed, busy = time.monotonic() - started, usage.ru_utime + usage.ru_stime
-    peak = usage.ru_maxrss / 1024
+    elapsed, busy, peak = measured(command, folder, environment)
     click.echo(f"{name}: {elapsed:.1f} s, {busy:.1f} s of processors, at most {peak:.0f} MiB")
     return elapsed
 
@@ -101,19 +93,28 @@ def main(
     spleeter: str | None, spleeter_models: Path | None, model: str, seconds: int, runs: int
 ) -> None:
     """Time both programs on one song."""
-    with tempfile.TemporaryDirectory() as folder:
-        song, report = Path(folder, "song.wav"), Path(folder, "report.json")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        song, report = folder / "song.wav", folder / "report.json"
         write_song(song, seconds)
         ours = [sys.executable, "-m", "stemsep", "separate", str(song), "--model", model]
         ours += ["-o", f"{folder}/ours", "--overwrite", "-q", "--report", str(report)]
         times: dict[str, list[float]] = {"stemsep": [], "spleeter": []}
         for _ in range(runs):
-            times["stemsep"].append(run("stemsep", ours))
+            times["stemsep"].append(run("stemsep", ours, folder))
             if spleeter and spleeter_models:
-                theirs = [spleeter, "separate", "-p", "spleeter:4stems", "-o", f"{folder}/theirs"]
+                theirs = [
+                    str(Path(spleeter).absolute()),
+                    "separate",
+                    "-p",
+                    "spleeter:4stems",
+                    "-o",
+                    f"{folder}/theirs",
+                ]
                 (spleeter_models / "4stems" / ".probe").touch()
                 theirs.append(str(song))
-                times["spleeter"].append(run("spleeter", theirs, MODEL_PATH=str(spleeter_models)))
+                models = str(spleeter_models.resolve())
+                times["spleeter"].append(run("spleeter", theirs, folder, MODEL_PATH=models))
         if times["spleeter"]:
             ratio = min(times["spleeter"]) / min(times["stemsep"])
             click.echo(f"stemsep is {ratio:.1f} times as fast, whole commands")

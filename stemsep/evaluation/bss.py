@@ -22,10 +22,10 @@ from stemsep.evaluation.waveforms import Waveforms, check_pair, excerpt
 
 __all__ = ["BSSScores", "Sums", "bss_eval", "bss_eval_of_sums"]
 
-FREQUENCIES = 1024
+FREQUENCIES = 512
 """At which projections are formed at a time."""
 
-BATCH_SAMPLES = 5 * 44_100
+BATCH_SAMPLES = 10 * 44_100
 """Samples of each channel that are transformed at a time."""
 
 
@@ -244,14 +244,21 @@ def _time_energies(arrays: Arrays, truth: Any, guess: Any, sums: Sums) -> Any:
         sums: the group.
     """
 
-    def targets(frames: Any, mix: NDArray[np.float64]) -> Any:
+    def targets(frame: Any, mix: NDArray[np.float64]) -> Any:
         if is_each(mix):
-            return frames
-        mixed = arrays.put(mix) @ frames.reshape(len(frames), -1)
-        return mixed.reshape(len(mix), *frames.shape[1:])
+            return frame
+        mixed = arrays.put(mix) @ frame.reshape(len(frame), -1)
+        return mixed.reshape(len(mix), *frame.shape[1:])
 
-    pair = targets(guess, sums.estimates), targets(truth, sums.references)
-    return arrays.xp.stack(frame_energies(*pair))
+    energies = []
+    for i in range(truth.shape[2]):  # one by one, as a frame fits in the cache
+        frame = slice(i, i + 1)
+        pair = (
+            targets(guess[:, :, frame], sums.estimates),
+            targets(truth[:, :, frame], sums.references),
+        )
+        energies.append(arrays.xp.stack(frame_energies(*pair)))
+    return arrays.xp.concatenate(energies, -1)
 
 
 def _spectral_energies(

@@ -6,13 +6,28 @@ not grow with the track.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from stemsep.evaluation.waveforms import Waveforms, block_pairs, check_pair, excerpt
+from stemsep.evaluation.waveforms import (
+    Waveforms,
+    block_pairs,
+    block_totals,
+    check_pair,
+    excerpt,
+)
 
-__all__ = ["log_spectral_distance", "si_sdr", "silent_energy_db"]
+__all__ = [
+    "log_spectral_distance",
+    "pause_samples",
+    "si_sdr",
+    "si_sdr_sums",
+    "silent_energy_db",
+    "silent_energy_sums",
+]
 
 FLOOR_DB = -100.0
 """Less sound than this (full scale is 0 dB) is none."""
@@ -30,7 +45,9 @@ FRAMES = 128
 """Of these, transformed at a time."""
 
 
-def si_sdr(*, estimate: Waveforms, reference: Waveforms) -> NDArray[np.float64]:
+def si_sdr(
+    *, estimate: Waveforms, reference: Waveforms, totals: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """Return the scale-invariant SDR over the whole track, per stem, in dB.
 
     The reference is scaled by what makes the error smallest, by one factor for all channels; the
@@ -39,6 +56,7 @@ def si_sdr(*, estimate: Waveforms, reference: Waveforms) -> NDArray[np.float64]:
     Args:
         estimate: ``(stems, channels, samples)``.
         reference: the same shape.
+        totals: of `si_sdr_sums`, where they are known.
 
     Returns:
         ``(stems,)``; infinite for a scaled copy, minus infinite for an estimate at right angles to
@@ -51,11 +69,9 @@ def si_sdr(*, estimate: Waveforms, reference: Waveforms) -> NDArray[np.float64]:
     ICASSP 2019 (arXiv 1811.02508), equation 3.
     """
     check_pair(estimate, reference)
-    energy, common, found = (np.zeros(reference.shape[0]) for _ in range(3))
-    for guess, truth in block_pairs(estimate, reference):
-        energy += (truth * truth).sum((1, 2))
-        common += (truth * guess).sum((1, 2))
-        found += (guess * guess).sum((1, 2))
+    if totals is None:
+        (totals,) = block_totals([si_sdr_sums], estimate, reference)
+    energy, common, found = totals
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = common / energy
         error = found - scale * common
@@ -64,6 +80,16 @@ def si_sdr(*, estimate: Waveforms, reference: Waveforms) -> NDArray[np.float64]:
             for guess, truth in block_pairs(estimate, reference):
                 error += ((guess - scale[:, None, None] * truth) ** 2).sum((1, 2))
         return np.asarray(10 * np.log10(scale**2 * energy / error))
+
+
+def si_sdr_sums(guess: NDArray[np.float64], truth: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the inner products of a block: truth with truth, with guess, and guess with guess.
+
+    Returns:
+        ``(3, stems)``.
+    """
+    pairs = ((truth, truth), (truth, guess), (guess, guess))
+    return np.stack([(one * other).sum((1, 2)) for one, other in pairs])
 
 
 def log_spectral_distance(*, estimate: Waveforms, reference: Waveforms) -> NDArray[np.float64]:
@@ -108,7 +134,11 @@ def log_spectral_distance(*, estimate: Waveforms, reference: Waveforms) -> NDArr
 
 
 def silent_energy_db(
-    *, estimate: Waveforms, reference: Waveforms, sample_rate: int
+    *,
+    estimate: Waveforms,
+    reference: Waveforms,
+    sample_rate: int,
+    totals: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Return how loud the estimate is where the true stem pauses, per stem: what SDR cannot see.
 
@@ -117,6 +147,7 @@ def silent_energy_db(
         reference: the same shape. It pauses in each tenth of a second with a mean square below
             -60 dB.
         sample_rate: Hz.
+        totals: of `silent_energy_sums`, where they are known.
 
     Returns:
         ``(stems,)``: the mean square of the estimate in all pauses together, in dB of full scale,
@@ -129,20 +160,41 @@ def silent_energy_db(
     R. Badeau, "Weakly informed audio source separation", WASPAA 2019, taken over whole pauses.
     """
     check_pair(estimate, reference)
-    length = min(max(1, sample_rate // 10), reference.shape[-1])
-    energy, count = np.zeros(reference.shape[0]), np.zeros(reference.shape[0])
-    for guess, truth in block_pairs(estimate, reference, multiple=length):
-        guess_level, truth_level = (
-            (w[..., : w.shape[-1] // length * length].reshape(*w.shape[:2], -1, length) ** 2).mean(
-                (1, 3)
-            )
-            for w in (guess, truth)
-        )  # (stems, frames)
-        pauses = truth_level < 10 ** (PAUSE_DB / 10)
-        energy += (guess_level * pauses).sum(-1)
-        count += pauses.sum(-1)
+    if totals is None:
+        length = pause_samples(reference, sample_rate)
+        sums = partial(silent_energy_sums, length=length)
+        (totals,) = block_totals([sums], estimate, reference, multiple=length)
+    energy, count = totals
     with np.errstate(invalid="ignore"):
         return np.asarray(10 * np.log10(np.maximum(energy / count, 10 ** (FLOOR_DB / 10))))
+
+
+def pause_samples(reference: Waveforms, sample_rate: int) -> int:
+    """Return how many samples are looked at together: a tenth of a second, or all there are."""
+    return min(max(1, sample_rate // 10), reference.shape[-1])
+
+
+def silent_energy_sums(
+    guess: NDArray[np.float64], truth: NDArray[np.float64], *, length: int
+) -> NDArray[np.float64]:
+    """Return the sum of the estimate's mean squares in a block's pauses, and how many these are.
+
+    Args:
+        guess: ``(stems, channels, samples)``; what is left of a multiple of ``length`` is ignored.
+        truth: the same shape.
+        length: of the pieces that are a pause or none, in samples.
+
+    Returns:
+        ``(2, stems)``.
+    """
+    guess_level, truth_level = (
+        (w[..., : w.shape[-1] // length * length].reshape(*w.shape[:2], -1, length) ** 2).mean(
+            (1, 3)
+        )
+        for w in (guess, truth)
+    )  # (stems, pieces)
+    pauses = truth_level < 10 ** (PAUSE_DB / 10)
+    return np.stack([(guess_level * pauses).sum(-1), pauses.sum(-1)])
 
 
 def _levels_db(frames: NDArray[np.float64]) -> NDArray[np.float64]:

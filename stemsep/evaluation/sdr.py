@@ -12,9 +12,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stemsep.evaluation.waveforms import Waveforms, block_pairs, check_pair, is_silent
+from stemsep.evaluation.waveforms import (
+    Waveforms,
+    block_pairs,
+    block_totals,
+    check_pair,
+    is_silent,
+)
 
-__all__ = ["frame_energies", "frame_sdr", "mean_scores", "median_frame_sdr", "track_sdr"]
+__all__ = [
+    "frame_energies",
+    "frame_sdr",
+    "mean_scores",
+    "median_frame_sdr",
+    "track_sdr",
+    "track_sdr_sums",
+]
 
 
 def frame_sdr(
@@ -86,12 +99,15 @@ def median_frame_sdr(
     return result
 
 
-def track_sdr(*, estimate: Waveforms, reference: Waveforms) -> NDArray[np.float64]:
+def track_sdr(
+    *, estimate: Waveforms, reference: Waveforms, totals: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """Return the SDR over the whole track, per stem: "uSDR" of the Music Demixing Challenge 2021.
 
     Args:
         estimate: ``(stems, channels, samples)``.
         reference: the same shape.
+        totals: of `track_sdr_sums`, where they are known.
 
     Raises:
         ParameterError: as `frame_sdr`.
@@ -100,11 +116,15 @@ def track_sdr(*, estimate: Waveforms, reference: Waveforms) -> NDArray[np.float6
     Processing 1, 2022 (arXiv 2108.13559), equation 1 with 1e-7 against division by zero.
     """
     check_pair(estimate, reference)
-    energy, error = np.zeros(reference.shape[0]), np.zeros(reference.shape[0])
-    for guess, truth in block_pairs(estimate, reference):
-        energy += (truth**2).sum((1, 2))
-        error += ((truth - guess) ** 2).sum((1, 2))
+    if totals is None:
+        (totals,) = block_totals([track_sdr_sums], estimate, reference)
+    energy, error = totals
     return np.asarray(10 * np.log10((energy + 1e-7) / (error + 1e-7)))
+
+
+def track_sdr_sums(guess: NDArray[np.float64], truth: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the energies of the truth and of the error in a block, ``(2, stems)``."""
+    return np.stack([(truth**2).sum((1, 2)), ((truth - guess) ** 2).sum((1, 2))])
 
 
 def mean_scores(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import EllipsisType
 from typing import Any, Protocol
 
@@ -10,8 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemsep.errors import ParameterError
+from stemsep.evaluation.arrays import arrays_on
 
-__all__ = ["Waveforms", "block_pairs", "check_pair", "excerpt", "is_silent"]
+__all__ = [
+    "BlockSums",
+    "Waveforms",
+    "block_pairs",
+    "block_totals",
+    "check_pair",
+    "excerpt",
+    "is_silent",
+]
 
 
 class Waveforms(Protocol):
@@ -67,6 +76,9 @@ def excerpt(
 
 BLOCK_SAMPLES = 1 << 15
 
+BlockSums = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
+"""Blocks ``(stems, channels, samples)`` of estimate and reference -> sums over their samples."""
+
 
 def block_pairs(
     estimate: Waveforms, reference: Waveforms, *, multiple: int = 1
@@ -78,10 +90,33 @@ def block_pairs(
         reference: its length is what counts.
         multiple: each block but the last is a multiple of so many samples long.
     """
-    step, samples = max(1, BLOCK_SAMPLES // multiple) * multiple, reference.shape[-1]
-    for start in range(0, samples, step):
-        stop = min(start + step, samples)
+    for start, stop in _blocks(reference, multiple):
         yield excerpt(estimate, start, stop), excerpt(reference, start, stop)
+
+
+def block_totals(
+    sums: Sequence[BlockSums], estimate: Waveforms, reference: Waveforms, *, multiple: int = 1
+) -> list[NDArray[np.float64]]:
+    """Return the totals over all blocks of `block_pairs` of several sums, in one pass.
+
+    Args:
+        sums: what to add up.
+        estimate: of the shape of the reference.
+        reference: its length is what counts.
+        multiple: as for `block_pairs`.
+    """
+
+    def of_block(bounds: tuple[int, int]) -> list[NDArray[np.float64]]:
+        guess, truth = excerpt(estimate, *bounds), excerpt(reference, *bounds)
+        return [of_pair(guess, truth) for of_pair in sums]
+
+    found = arrays_on("cpu").over(of_block, _blocks(reference, multiple))
+    return [sum(each[1:], start=each[0]) for each in zip(*found, strict=True)]
+
+
+def _blocks(reference: Waveforms, multiple: int) -> list[tuple[int, int]]:
+    step, samples = max(1, BLOCK_SAMPLES // multiple) * multiple, reference.shape[-1]
+    return [(start, min(start + step, samples)) for start in range(0, samples, step)]
 
 
 def is_silent(waveforms: Any) -> Any:
