@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ def load_track(track: TrackFiles, *, mixture: bool) -> LoadedTrack:
 
     Raises:
         AudioFileError: a file cannot be read.
-        DatasetError: no stems, or rates or channels that do not fit together.
+        DatasetError: a file was cut, no stems, or rates or channels that do not fit together.
     """
     if not track.stems:
         raise DatasetError(f"'{track.name}' has a mixture, but no stems")
@@ -77,7 +78,7 @@ def read_stems(files: Mapping[str, Path]) -> Stems:
 
     Raises:
         AudioFileError: a file cannot be read.
-        DatasetError: rates that differ, or channels that do and are not mono.
+        DatasetError: a file was cut, rates that differ, or channels that do and are not mono.
     """
     held, rate = _read(files)
     return stems_of({stem: [waveform] for stem, waveform in held.items()}, rate=rate)
@@ -99,9 +100,18 @@ def _read_file(path: Path) -> tuple[Held, int]:
         if (reader.info.bit_depth or 32) <= 16:
             # These blocks are int32, full scale 2^31: nothing to round or clip.
             steps = [np.right_shift(block, 16).astype(np.int16) for block in reader.blocks()]
-            return np.concatenate(steps, axis=1), reader.info.sample_rate
-        floats = [to_float(block) for block in reader.blocks()]
-        return np.concatenate(floats, axis=1), reader.info.sample_rate
+            held: Held = np.concatenate(steps, axis=1)
+        else:
+            held = np.concatenate([to_float(block) for block in reader.blocks()], axis=1)
+        if reader.missing_seconds:
+            part = f"{reader.missing_seconds:.2f} s"
+            if math.isnan(reader.missing_seconds):
+                part = "the end"
+            raise DatasetError(
+                f"'{path}' was cut or is damaged: {part} of it is missing, and silence would be "
+                "scored in its place; get the file again"
+            )
+        return held, reader.info.sample_rate
 
 
 def _read_container(path: Path) -> tuple[dict[str, Held], int]:

@@ -53,7 +53,7 @@ PRESETS: dict[str, UNetConfig | SpleeterConfig | MaskNetworkConfig] = {
     "tiny": UNetConfig(channels=(16, 32, 64, 128, 256)),
     "spleeter": SPLEETER_MODELS["4stems"],
     "default": _separation((32, 64, 112, 160), 320),
-    "fast": _separation((16, 32, 64, 112), 0),
+    "fast": _separation((16, 32, 64, 112), 256),
 }
 """Configurations by name."""
 

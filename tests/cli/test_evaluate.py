@@ -201,9 +201,11 @@ def test_a_file_of_somebody_else_is_not_replaced(pair, tmp_path, capsys):
 
 
 def test_what_cannot_be_scored_is_named_and_the_rest_is_done(tmp_path, capsys):
-    tracks = ["Cut", "Fine", "Gone", "Rate", "Strange"]
+    tracks = ["Bad", "Cut", "Fine", "Gone", "Rate", "Strange"]
     references, estimates = write_pair(tmp_path, tracks)
-    (references / "Cut" / "drums.wav").write_bytes(b"RIFF no sound at all")
+    (references / "Bad" / "drums.wav").write_bytes(b"RIFF no sound at all")
+    whole = (estimates / "Cut" / "drums.wav").read_bytes()
+    (estimates / "Cut" / "drums.wav").write_bytes(whole[: len(whole) // 2])
     for stem in STEMS:
         (estimates / "Gone" / f"{stem}.wav").unlink()
         (estimates / "Strange" / f"{stem}.wav").rename(estimates / "Strange" / f"my {stem}.wav")
@@ -216,11 +218,12 @@ def test_what_cannot_be_scored_is_named_and_the_rest_is_done(tmp_path, capsys):
         **dict.fromkeys(tracks, 1),
         "Fine": 0,
     }
-    assert "drums.wav" in lines["Cut"][0]
+    assert "drums.wav" in lines["Bad"][0]
+    assert "drums.wav' was cut or is damaged: " in lines["Cut"][0]
     assert "no estimates of 'Gone'" in lines["Gone"][0]
     assert "8000 Hz" in lines["Rate"][0]
     assert "my vocals" not in lines["Strange"][0]
-    assert "1 tracks scored, 4 not" in errors
+    assert "1 tracks scored, 5 not" in errors
     assert document(out, "summary")["systems"][0]["tracks"] == 1
     assert {f["track"] for f in document(out, "summary")["failures"]} == set(tracks) - {"Fine"}
     assert all(track in (out / "report.html").read_text() for track in tracks)
