@@ -16,8 +16,10 @@ from stemsep.models.unet import UNet, UNetConfig
 __all__ = ["PRESETS", "build"]
 
 
-def _separation(channels: tuple[int, ...], frame_width: int) -> MaskNetworkConfig:
-    """Return the shipped networks' configuration; they differ in their widths alone."""
+def _separation(
+    channels: tuple[int, ...], frame_width: int, *, dropout: float = 0.0
+) -> MaskNetworkConfig:
+    """Return the shipped networks' configuration; they differ in their widths and dropout."""
     stems = ("vocals", "drums", "bass", "other")
     unet = UNetConfig(
         in_channels=3,
@@ -27,6 +29,7 @@ def _separation(channels: tuple[int, ...], frame_width: int) -> MaskNetworkConfi
         activation="leaky_relu",
         downsample="strided",
         block="tfc_tdf",
+        dropout=dropout,
         skip="add",
         head="softmax",
         subbands=8,
@@ -52,7 +55,7 @@ PRESETS: dict[str, UNetConfig | SpleeterConfig | MaskNetworkConfig] = {
     "small": UNetConfig(channels=(32, 64, 128, 256, 512)),
     "tiny": UNetConfig(channels=(16, 32, 64, 128, 256)),
     "spleeter": SPLEETER_MODELS["4stems"],
-    "default": _separation((32, 64, 112, 160), 320),
+    "default": _separation((32, 64, 112, 160), 320, dropout=0.15),
     "fast": _separation((16, 32, 64, 112), 256),
 }
 """Configurations by name."""
