@@ -26,7 +26,10 @@ FREQUENCIES = 512
 """At which projections are formed at a time."""
 
 BATCH_SAMPLES = 10 * 44_100
-"""Samples of each channel that are transformed at a time."""
+"""Samples of each channel that are transformed at a time, at most."""
+
+BATCHES = 8
+"""Of a short track there are so many, so that all processors have work."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +204,7 @@ def _score(
             for r, of_group in zip(responses.values(), spectral, strict=True)
         ]
 
-    batch = max(1, BATCH_SAMPLES // window)
+    batch = max(1, min(BATCH_SAMPLES // window, len(starts) // BATCHES))
     batches = [starts[i : i + batch] for i in range(0, len(starts), batch)]
     pieces = zip(*arrays.over(energies, batches), strict=True) if responses else ()
     found = dict(zip(responses, pieces, strict=True))
