@@ -29,14 +29,14 @@ CASES = {
 """What to call it, the file it reads, and the command."""
 
 
-def write_songs(folder: Path, minutes: int) -> None:
-    """Write ``song.wav`` and, with its samples played faster, ``song.flac`` of 48 kHz."""
-    write_song(folder / "minute.wav", 60)
-    minute, _ = soundfile.read(folder / "minute.wav", dtype="int16")
-    for name, rate in (("song.wav", RATE), ("song.flac", 48_000)):
-        with soundfile.SoundFile(folder / name, "w", rate, 2, "PCM_16") as file:
-            for _ in range(-(-minutes * 60 * rate // len(minute))):
-                file.write(np.ascontiguousarray(minute))
+def write_long_song(path: Path, minutes: int) -> None:
+    """Write a minute over and over; as FLAC with its samples played faster, at 48 kHz."""
+    write_song(path.with_name("minute.wav"), 60)
+    minute, _ = soundfile.read(path.with_name("minute.wav"), dtype="int16")
+    rate = 48_000 if path.suffix == ".flac" else RATE
+    with soundfile.SoundFile(path, "w", rate, 2, "PCM_16") as file:
+        for _ in range(-(-minutes * 60 * rate // len(minute))):
+            file.write(np.ascontiguousarray(minute))
 
 
 @click.command()
@@ -49,7 +49,8 @@ def main(minutes: str, cases: tuple[str, ...]) -> None:
     for length in lengths:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            write_songs(folder, length)
+            for song in {CASES[case][1] for case in peaks}:
+                write_long_song(folder / song, length)
             for case, found in peaks.items():
                 command = ["bash", "-o", "pipefail", "-c", CASES[case][2]]
                 seconds, _, peak = measured(command, folder, {})

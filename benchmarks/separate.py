@@ -12,6 +12,7 @@ writes (random weights take as long as trained ones).
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -104,7 +105,7 @@ def main(
             times["stemsep"].append(run("stemsep", ours, folder))
             if spleeter and spleeter_models:
                 theirs = [
-                    str(Path(spleeter).absolute()),
+                    str(Path(shutil.which(spleeter) or spleeter).absolute()),
                     "separate",
                     "-p",
                     "spleeter:4stems",

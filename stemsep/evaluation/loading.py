@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stemsep.audio.convert import to_float
+from stemsep.audio.convert import to_float, to_steps
 from stemsep.audio.read import open_audio
 from stemsep.errors import DatasetError
 from stemsep.evaluation.stems import Held, Stems, stems_of
@@ -98,8 +98,7 @@ def _read(files: Mapping[str, Path]) -> tuple[dict[str, Held], int]:
 def _read_file(path: Path) -> tuple[Held, int]:
     with open_audio(path) as reader:
         if (reader.info.bit_depth or 32) <= 16:
-            # These blocks are int32, full scale 2^31: nothing to round or clip.
-            steps = [np.right_shift(block, 16).astype(np.int16) for block in reader.blocks()]
+            steps = [to_steps(block, 16)[0].astype(np.int16) for block in reader.blocks()]
             held: Held = np.concatenate(steps, axis=1)
         else:
             held = np.concatenate([to_float(block) for block in reader.blocks()], axis=1)

@@ -122,8 +122,9 @@ class Stages:
     def _masks(self, features: Tensor, present: Tensor) -> Tensor:
         """Return masks of a batch; the network is shown no frames outside of the song.
 
-        It learned from excerpts, outside of which its convolutions saw nothing. On songs of seven
-        seconds frames of silence cost 0.13 dB of uSDR, the first and last frame held 0.03 dB.
+        Only the last step of its lowest level is filled up, with silence. It learned from excerpts,
+        outside of which its convolutions saw nothing. On songs of seven seconds frames of silence
+        cost 0.13 dB of uSDR, the first and last frame held 0.03 dB.
         """
         if present.all():
             return self._run_network(features)

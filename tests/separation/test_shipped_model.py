@@ -6,7 +6,10 @@ import torch
 from stemsep import Separator
 from stemsep.audio import read_audio
 from stemsep.data.shipped import shipped_folder
+from stemsep.dsp import istft, stft
+from stemsep.models import network_input
 from stemsep.separation.chunking import ChunkConfig
+from stemsep.separation.masking import apply_masks
 
 SECONDS = 15
 
@@ -57,6 +60,16 @@ def test_chunks_give_what_one_single_chunk_gives(separator, stems, song):
     for name, stem in stems.items():
         assert level_db(stem - whole[name]) < level_db(song[0]) - 60
         assert level_db(everything[name] - whole[name]) < level_db(song[0]) - 100
+
+
+def test_the_network_sees_nothing_outside_of_a_song(separator, song):
+    mixture = song[0][:, : 5 * song[1]]  # 216 frames: whole steps of the network
+    spectrum = stft(mixture, separator.config.stft)[None]
+    with torch.no_grad():
+        masks = separator.network(network_input(spectrum, separator.config))
+    whole = istft(apply_masks(masks, spectrum)[0], separator.config.stft, length=mixture.shape[1])
+    for estimate, stem in zip(whole, separator.separate(mixture, song[1]).values(), strict=True):
+        assert level_db(stem - estimate) < level_db(mixture) - 100
 
 
 def test_silence_gives_digital_silence(separator):
