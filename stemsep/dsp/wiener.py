@@ -25,7 +25,12 @@ BINS_AT_ONCE = 32
 
 
 def wiener(
-    estimates: Tensor, mixture: Tensor, *, iterations: int = 1, epsilon: float | None = None
+    estimates: Tensor,
+    mixture: Tensor,
+    *,
+    iterations: int = 1,
+    epsilon: float | None = None,
+    frames: slice = slice(None),
 ) -> Tensor:
     """Return the stems after some iterations of expectation and maximisation.
 
@@ -43,9 +48,10 @@ def wiener(
         mixture: ``(batch, channels, freq, time)``, complex.
         iterations: 0 returns the estimates.
         epsilon: eps above, where it is another.
+        frames: which to return; the filter learns from all of them.
 
     Returns:
-        ``(batch, stems, channels, freq, time)``, complex.
+        ``(batch, stems, channels, freq, time)``, complex, of ``frames``.
 
     Raises:
         ParameterError: a negative number of iterations, or shapes that do not fit.
@@ -58,17 +64,17 @@ def wiener(
             "give (batch, stems, channels, freq, time) and (batch, channels, freq, time)"
         )
     if not iterations:
-        return estimates
+        return estimates[..., frames]
     eps = torch.finfo(mixture.real.dtype).eps if epsilon is None else epsilon
     scale = (mixture.abs().amax((1, 2, 3), keepdim=True) / 10).clamp_min(1)
-    filtered = torch.empty_like(estimates)
+    filtered = torch.empty_like(estimates[..., frames])
     for start in range(0, mixture.shape[2], BINS_AT_ONCE):
         bins = slice(start, start + BINS_AT_ONCE)
         given = mixture[:, :, bins].to(torch.complex128) / scale
         stems = estimates[:, :, :, bins].to(torch.complex128) / scale[:, None]
         for _ in range(iterations):
             stems = _iterate(stems, given, eps)
-        filtered[:, :, :, bins] = (stems * scale[:, None]).to(estimates.dtype)
+        filtered[:, :, :, bins] = (stems[..., frames] * scale[:, None]).to(estimates.dtype)
     return filtered
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
-__all__ = ["apply_masks", "consistent_spectra"]
+__all__ = ["apply_masks", "consistent_parts", "consistent_spectra"]
 
 SILENCE = 1e-12
 """Energy below which a bin counts as silent in every stem: then all share alike."""
@@ -35,6 +37,21 @@ def consistent_spectra(stems: Tensor, mixture: Tensor) -> Tensor:
     Reference: S. Wisdom et al., "Differentiable consistency constraints for improved deep speech
     enhancement", ICASSP 2019 (arXiv 1811.08521), equation 7 with weights by energy.
     """
-    energy = torch.view_as_real(stems).square().sum(-1) + SILENCE
-    residue = mixture - stems.sum(1)
-    return stems + (energy / energy.sum(1, keepdim=True)) * residue[:, None]
+    return torch.cat(list(consistent_parts(stems, mixture)), dim=1)
+
+
+def consistent_parts(stems: Tensor, mixture: Tensor) -> Iterator[Tensor]:
+    """Yield `consistent_spectra` one stem at a time, in little memory beside theirs.
+
+    Args:
+        stems: ``(batch, stems, channels, freq, time)``, complex.
+        mixture: ``(batch, channels, freq, time)``, complex.
+
+    Yields:
+        ``(batch, 1, channels, freq, time)``, complex.
+    """
+    energies = [torch.view_as_real(stem).square().sum(-1) for stem in stems.unbind(1)]
+    total = torch.stack(energies).sum(0) + len(energies) * SILENCE
+    share = (mixture - stems.sum(1)) / total  # of the residue, for each unit of energy
+    for stem, energy in zip(stems.unbind(1), energies, strict=True):
+        yield (stem + (energy + SILENCE) * share)[:, None]

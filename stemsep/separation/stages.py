@@ -28,7 +28,7 @@ from stemsep.separation.chunking import (
     heard_frames,
     join,
 )
-from stemsep.separation.masking import apply_masks, consistent_spectra
+from stemsep.separation.masking import apply_masks, consistent_parts
 from stemsep.separation.results import Timings
 from stemsep.weights.onnx_network import OnnxNetwork
 
@@ -104,12 +104,7 @@ class Stages:
         spectra = [
             frames_of(pair.to(self.home), present, self.config.stft) for pair in windows.unbind(1)
         ]
-        features = [
-            network_input(spectrum, self.config)
-            .to(self.device)
-            .contiguous(memory_format=torch.channels_last)
-            for spectrum in spectra
-        ]
+        features = [network_input(spectrum, self.config).to(self.device) for spectrum in spectra]
         lengths = [chunk.length for chunk in batch]
         return _Batch(lengths=lengths, present=present, spectra=spectra, features=features)
 
@@ -169,11 +164,15 @@ class Stages:
         kept = core_frames(self.config.stft, self.chunks)
         mixture = spectrum[..., kept]
         if self.wiener_iterations:  # it learns from all frames
-            stems = apply_masks(masks, spectrum)
-            stems = wiener(stems, spectrum, iterations=self.wiener_iterations)[..., kept].clone()
-            parts: Iterable[Tensor] = [consistent_spectra(stems, mixture)]
+            stems = wiener(
+                apply_masks(masks, spectrum),
+                spectrum,
+                iterations=self.wiener_iterations,
+                frames=kept,
+            )
+            parts: Iterable[Tensor] = consistent_parts(stems, mixture)
         elif not self.config.sums_to_one:
-            parts = [consistent_spectra(apply_masks(masks[..., kept], mixture), mixture)]
+            parts = consistent_parts(apply_masks(masks[..., kept], mixture), mixture)
         else:  # one stem at a time: the spectra of all are large
             single = torch.split(masks[..., kept], 1, dim=1)
             parts = (apply_masks(mask, mixture) for mask in single)

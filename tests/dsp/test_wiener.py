@@ -124,3 +124,13 @@ def test_what_does_not_fit_is_told(estimates, mixture, iterations):
             torch.zeros(mixture, dtype=torch.complex64),
             iterations=iterations,
         )
+
+
+def test_frames_are_cut_after_it_learned_from_all():
+    generator = np.random.default_rng(5)
+    estimates = torch.from_numpy(random_complex(generator, 1, 2, 2, 40, 9))
+    mixture = estimates.sum(1)
+    for iterations in (0, 2):
+        whole = wiener(estimates, mixture, iterations=iterations)
+        part = wiener(estimates, mixture, iterations=iterations, frames=slice(2, 7))
+        assert torch.equal(part, whole[..., 2:7])
