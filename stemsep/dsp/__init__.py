@@ -5,6 +5,6 @@ Next stage: `stemsep.models` (magnitudes -> masks).
 """
 
 from stemsep.dsp.stft import ISTFT, STFT, STFTConfig, istft, n_frames, stft
-from stemsep.dsp.wiener import wiener
+from stemsep.dsp.wiener import wiener, wiener_scale
 
-__all__ = ["ISTFT", "STFT", "STFTConfig", "istft", "n_frames", "stft", "wiener"]
+__all__ = ["ISTFT", "STFT", "STFTConfig", "istft", "n_frames", "stft", "wiener", "wiener_scale"]

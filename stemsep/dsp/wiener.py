@@ -18,7 +18,7 @@ from torch import Tensor
 
 from stemsep.errors import ParameterError
 
-__all__ = ["wiener"]
+__all__ = ["wiener", "wiener_scale"]
 
 BINS_AT_ONCE = 32
 """Frequencies are independent; so many are filtered together, which bounds the memory."""
@@ -30,6 +30,7 @@ def wiener(
     *,
     iterations: int = 1,
     epsilon: float | None = None,
+    scale: Tensor | None = None,
     frames: slice = slice(None),
 ) -> Tensor:
     """Return the stems after some iterations of expectation and maximisation.
@@ -41,13 +42,14 @@ def wiener(
         y_j       = v_j R_j (sum_k v_k R_k + sqrt(eps) I)^-1 x
 
     It is computed in double precision; eps is that of the given precision, and the mixture is first
-    scaled to a largest magnitude of at most 10. The stems no longer sum to the mixture exactly.
+    divided by `wiener_scale`. The stems no longer sum to the mixture exactly.
 
     Args:
         estimates: ``(batch, stems, channels, freq, time)``, complex.
         mixture: ``(batch, channels, freq, time)``, complex.
         iterations: 0 returns the estimates.
         epsilon: eps above, where it is another.
+        scale: what the mixture is divided by, where this is only a part of its frequencies.
         frames: which to return; the filter learns from all of them.
 
     Returns:
@@ -66,7 +68,7 @@ def wiener(
     if not iterations:
         return estimates[..., frames]
     eps = torch.finfo(mixture.real.dtype).eps if epsilon is None else epsilon
-    scale = (mixture.abs().amax((1, 2, 3), keepdim=True) / 10).clamp_min(1)
+    scale = wiener_scale(mixture) if scale is None else scale
     filtered = torch.empty_like(estimates[..., frames])
     for start in range(0, mixture.shape[2], BINS_AT_ONCE):
         bins = slice(start, start + BINS_AT_ONCE)
@@ -76,6 +78,14 @@ def wiener(
             stems = _iterate(stems, given, eps)
         filtered[:, :, :, bins] = (stems[..., frames] * scale[:, None]).to(estimates.dtype)
     return filtered
+
+
+def wiener_scale(mixture: Tensor) -> Tensor:
+    """Return what a mixture ``(batch, channels, freq, time)`` is divided by, ``(batch, 1, 1, 1)``.
+
+    Its largest magnitude is then at most 10.
+    """
+    return (mixture.abs().amax((1, 2, 3), keepdim=True) / 10).clamp_min(1)
 
 
 def _iterate(stems: Tensor, mixture: Tensor, eps: float) -> Tensor:

@@ -48,5 +48,6 @@ def network_input(spectrum: Tensor, config: SeparationConfig) -> Tensor:
         return spectrum_parts(spectrum)
     side = isinstance(config, MaskNetworkConfig) and config.features == "left_right_side"
     parts = torch.view_as_real(with_side(spectrum) if side else spectrum)
+    real, imaginary = parts.unbind(-1)
     # In half the time of abs(), which makes another complex tensor first.
-    return (parts[..., 0].square() + parts[..., 1].square()).sqrt()
+    return real.square().addcmul_(imaginary, imaginary).sqrt_()

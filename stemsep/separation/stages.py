@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from stemsep.audio.prefetch import Prefetched
-from stemsep.dsp import wiener
+from stemsep.dsp import wiener, wiener_scale
 from stemsep.errors import StemsepError, WeightsError
 from stemsep.models import SeparationNetwork, network_input
 from stemsep.separation.chunking import (
@@ -33,6 +33,9 @@ from stemsep.separation.results import Timings
 from stemsep.weights.onnx_network import OnnxNetwork
 
 __all__ = ["Stages"]
+
+FILTERED_BINS = 256
+"""Frequencies that go through the Wiener filter together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,20 +166,35 @@ class Stages:
     def _waveform(self, spectrum: Tensor, masks: Tensor, present: Tensor) -> Tensor:
         kept = core_frames(self.config.stft, self.chunks)
         mixture = spectrum[..., kept]
-        if self.wiener_iterations:  # it learns from all frames
-            stems = wiener(
-                apply_masks(masks, spectrum),
-                spectrum,
-                iterations=self.wiener_iterations,
-                frames=kept,
+        if self.wiener_iterations:
+            parts: Iterable[Tensor] = consistent_parts(
+                self._filtered(spectrum, masks, kept), mixture
             )
-            parts: Iterable[Tensor] = consistent_parts(stems, mixture)
         elif not self.config.sums_to_one:
             parts = consistent_parts(apply_masks(masks[..., kept], mixture), mixture)
         else:  # one stem at a time: the spectra of all are large
             single = torch.split(masks[..., kept], 1, dim=1)
             parts = (apply_masks(mask, mixture) for mask in single)
         return core_waveform(parts, present[:, kept], self.config.stft, self.chunks)
+
+    def _filtered(self, spectrum: Tensor, masks: Tensor, kept: slice) -> Tensor:
+        """Return the kept frames of the stems after the Wiener filter, which learns from all.
+
+        Some frequencies at a time: the spectra of all stems are large.
+        """
+        scale = wiener_scale(spectrum)
+        stems = masks.new_empty(masks[..., kept].shape, dtype=spectrum.dtype)
+        for start in range(0, stems.shape[-2], FILTERED_BINS):
+            bins = slice(start, start + FILTERED_BINS)
+            mixture = spectrum[..., bins, :]
+            stems[..., bins, :] = wiener(
+                apply_masks(masks[..., bins, :], mixture),
+                mixture,
+                iterations=self.wiener_iterations,
+                scale=scale,
+                frames=kept,
+            )
+        return stems
 
 
 def _batches(chunks: Iterable[Chunk], size: int) -> Iterator[list[Chunk]]:

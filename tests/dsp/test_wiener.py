@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stemsep.dsp.wiener import wiener
+from stemsep.dsp.wiener import wiener, wiener_scale
 from stemsep.errors import ParameterError
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "wiener" / "wiener.npz"
@@ -134,3 +134,11 @@ def test_frames_are_cut_after_it_learned_from_all():
         whole = wiener(estimates, mixture, iterations=iterations)
         part = wiener(estimates, mixture, iterations=iterations, frames=slice(2, 7))
         assert torch.equal(part, whole[..., 2:7])
+
+
+def test_some_frequencies_alone_with_the_scale_of_all():
+    generator = np.random.default_rng(6)
+    estimates = 100 * torch.from_numpy(random_complex(generator, 1, 2, 2, 40, 9))
+    mixture = estimates.sum(1)
+    part = wiener(estimates[..., 5:20, :], mixture[..., 5:20, :], scale=wiener_scale(mixture))
+    assert torch.allclose(part, wiener(estimates, mixture)[..., 5:20, :], rtol=1e-10)
