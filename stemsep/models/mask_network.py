@@ -18,7 +18,7 @@ from stemsep.errors import ParameterError, check_choices
 from stemsep.models.checks import check_sample_rate, checked_stems
 from stemsep.models.unet import UNet, UNetConfig
 
-__all__ = ["MaskNetwork", "MaskNetworkConfig", "extend_masks", "with_side"]
+__all__ = ["MaskNetwork", "MaskNetworkConfig", "extend_masks"]
 
 EXTENSION_BINS = 64
 """How many of the highest trained bins the mask above them is the mean of (690 Hz at 4096)."""
@@ -99,16 +99,6 @@ class MaskNetwork(nn.Module):
         """
         masks: Tensor = self.unet(magnitude[..., : self.config.n_bins, :])
         return extend_masks(masks, magnitude.shape[-2])
-
-
-def with_side(spectrum: Tensor) -> Tensor:
-    """Return left, right and their half difference, ``(…, 3, freq, time)``.
-
-    Args:
-        spectrum: ``(…, 2, freq, time)``, complex; or its real or its imaginary part.
-    """
-    left, right = spectrum.unbind(-3)
-    return torch.stack([left, right, (left - right) / 2], -3)
 
 
 def extend_masks(masks: Tensor, n_freq: int) -> Tensor:

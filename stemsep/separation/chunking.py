@@ -120,19 +120,21 @@ def cut(blocks: Iterable[Tensor], stft: STFTConfig, config: ChunkConfig) -> Iter
     step = config.core_frames * hop
     size = (config.frames - 1) * hop + stft.n_fft
     first = -(config.context_frames * hop + half)  # of chunk 0's window, in the song's samples
-    held, held_from, index = None, 0, 0
+    parts: list[Tensor] = []  # joined when they reach to the end of a chunk
+    held_from = total = index = 0
     for block in blocks:
-        held = block if held is None else torch.cat([held, block], dim=-1)
-        while held_from + held.shape[-1] >= first + index * step + size:
-            start = first + index * step
+        parts.append(block)
+        total += block.shape[-1]
+        while total >= first + index * step + size:
+            held, start = torch.cat(parts, dim=-1), first + index * step
             window = _slice(held, start - held_from, size, reflect_left=half if index == 0 else 0)
             yield Chunk(window=window, present=_present(index, None, config), length=step)
             index += 1
             drop = max(0, start + step - held_from)
-            held, held_from = held[..., drop:], held_from + drop
-    total = held_from + (0 if held is None else held.shape[-1])
-    if held is None or total == 0:
+            parts, held_from = [held[..., drop:]], held_from + drop
+    if total == 0:
         return
+    held = torch.cat(parts, dim=-1)
     # Only here is the song's end known: mirror it, and what is too short to mirror gets zeros.
     if total <= half:
         held = functional.pad(held, (0, half + 1 - total))
@@ -157,7 +159,8 @@ def frames_of(windows: Tensor, present: Tensor, stft: STFTConfig) -> Tensor:
     Returns:
         ``(batch, channels, freq, frames)``, complex.
     """
-    return analyse(windows, stft) * present[:, None, None, :]
+    spectra = analyse(windows, stft)
+    return spectra if present.all() else spectra * present[:, None, None, :]
 
 
 def heard_frames(present: Tensor, stride: int) -> slice:

@@ -37,17 +37,19 @@ def share_residue(
         ``(stems, channels, samples)`` float32.
     """
     before: NDArray[np.float64] | None = None
+    glide = np.arange(BLOCK) / BLOCK
     for stems, mixture in pairs:
         samples = mixture.shape[-1]
         share = _energy_share(stems)  # (stems, blocks)
         before = share[:, 0] if before is None else before
         edges = np.concatenate([before[:, None], share], axis=1)
-        glide = np.arange(BLOCK) / BLOCK
-        weight = edges[:, :-1, None] + glide * np.diff(edges)[:, :, None]  # (stems, blocks, BLOCK)
-        weight = weight.reshape(len(stems), -1)[:, None, :samples]
         before = share[:, -1]
         residue = mixture.astype(np.float64) - stems.sum(axis=0, dtype=np.float64)
-        yield (stems + weight * residue).astype(np.float32)
+        whole = np.empty_like(stems)
+        for stem, edge, out in zip(stems, edges, whole, strict=True):  # one at a time: in the cache
+            weight = edge[:-1, None] + glide * np.diff(edge)[:, None]  # (blocks, BLOCK)
+            out[:] = stem + weight.reshape(-1)[:samples] * residue
+        yield whole
 
 
 def _energy_share(stems: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -78,9 +80,16 @@ def quantise(
     """
     full_scale = 2.0 ** (bit_depth - 1)
     low, high = int(-full_scale), int(full_scale) - 1
-    partial = np.rint(np.cumsum(stems, axis=0, dtype=np.float64) * full_scale).astype(np.int64)
-    partial[-1] = mixture
-    steps = np.diff(partial, axis=0, prepend=0)
+    steps = np.empty(stems.shape, np.int64)
+    total, rounded = np.zeros(mixture.shape), np.empty(mixture.shape)
+    before = np.zeros(mixture.shape, np.int64)
+    for stem, step in zip(stems, steps, strict=True):  # one at a time: in the cache
+        total += stem
+        np.rint(np.multiply(total, full_scale, out=rounded), out=rounded)
+        partial = rounded.astype(np.int64)
+        np.subtract(partial, before, out=step)
+        before = partial
+    steps[-1] += mixture - before
     if steps.min(initial=0) < low or steps.max(initial=0) > high:
         steps = np.clip(steps, low, high)
         residue = mixture - steps.sum(axis=0)

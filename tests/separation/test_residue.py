@@ -94,3 +94,11 @@ def pieces(stems: np.ndarray, mixture: np.ndarray) -> list[tuple[np.ndarray, np.
     edges = range(0, stems.shape[-1], OUTPUT_SAMPLES)
     cuts = [slice(edge, edge + OUTPUT_SAMPLES) for edge in edges]
     return [(stems[..., c], mixture[..., c]) for c in cuts]
+
+
+def test_sound_far_beyond_full_scale_stays_at_its_ends():
+    stems = np.array([600.0, -100.0, 300.0], np.float32).reshape(3, 1, 1)
+    steps = quantise(stems, np.array([[2**23 - 1]], np.int32), 24)
+    assert steps.sum() == 2**23 - 1
+    assert steps.min() >= -(2**23)
+    assert steps.max() < 2**23
