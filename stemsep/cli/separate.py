@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from stemsep.cli.options import (
     one_line,
     usage_errors,
 )
+from stemsep.cli.parameters import SECONDS, LiteralNames
 from stemsep.cli.songs import Run, separate_all
 from stemsep.errors import ParameterError, StemsepError
 
@@ -30,53 +30,13 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-class _LiteralNames(click.Command):
-    """Takes an argument that exists as a file or folder literally, even with a leading dash."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if "" in args:
-            raise click.UsageError("an argument is empty: name a file, a folder or a value", ctx)
-        options = {name for parameter in self.params for name in parameter.opts}
-        args = [
-            f"./{arg}"
-            if arg.startswith("-") and arg not in options and os.path.lexists(arg)
-            else arg
-            for arg in args
-        ]
-        return super().parse_args(ctx, args)
-
-
-class _Seconds(click.ParamType):  # type: ignore[type-arg]
-    """A time: seconds such as 90 or 90.5, or minutes and seconds such as 1:30."""
-
-    name = "time"
-
-    def convert(
-        self,
-        value: Any,
-        param: click.Parameter | None,
-        ctx: click.Context | None,  # noqa: ARG002
-    ) -> float:
-        """Return seconds."""
-        try:
-            parts = [float(part) for part in str(value).split(":")]
-        except ValueError:
-            parts = []
-        if not 1 <= len(parts) <= 3:
-            self.fail(f"'{value}' is no time: give seconds, or minutes and seconds as 1:30", param)
-        return float(sum(part * 60**power for power, part in enumerate(reversed(parts))))
-
-
-SECONDS = _Seconds()
-
-
 def _complete_model(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
     from stemsep.weights.catalog import shipped_checkpoints
 
     return [name for name in shipped_checkpoints() if name.startswith(incomplete)]
 
 
-@click.command(cls=_LiteralNames)
+@click.command(cls=LiteralNames)
 @click.argument(
     "inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT..."
 )
