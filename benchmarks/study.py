@@ -135,7 +135,7 @@ def draw(results: Sequence[Result], path: Path) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
 @click.option("--only", type=click.Choice(list(VARIANTS)), multiple=True, help="Train these.")
 @click.option("--no-training", is_flag=True, help="Show what is there.")
-@click.option("--steps", default=500, show_default=True)
+@click.option("--steps", default=300, show_default=True)
 @click.option("--threads", default=2, show_default=True, help="Of the training.")
 @click.option("--picture", type=click.Path(path_type=Path), help="PNG to draw.")
 def main(
