@@ -66,6 +66,9 @@ VARIANTS = {
 SECONDS = 30
 """Of the sound whose separation is timed."""
 
+MARKS = "*osD^v<>PXhp"
+"""Of the variants in a picture, in turn."""
+
 
 class Result(NamedTuple):
     """One variant's."""
@@ -116,17 +119,16 @@ def result(name: str, run: Path, steps: int) -> Result | None:
 
 
 def draw(results: Sequence[Result], path: Path) -> None:
-    """Write a picture: quality against speed."""
-    figure = new_figure(width=8, height=5)
+    """Write a picture: quality against speed, a mark for each."""
+    figure = new_figure(width=9, height=5)
     axes = figure.subplots()
-    for found in results:
+    for number, found in enumerate(results):
         place = (1 / found.real_time_factor, found.scores["usdr"])
-        axes.plot(*place, "o", color="tab:blue" if found.name == "as it is" else "tab:gray")
-        axes.annotate(found.name, place, xytext=(5, 3), textcoords="offset points", fontsize=8)
+        axes.plot(*place, MARKS[number % len(MARKS)], label=found.name, markersize=8, alpha=0.8)
     axes.set_xlabel("times real time, on this machine")
     axes.set_ylabel("uSDR on the validation songs, dB")
-    axes.margins(x=0.25)
     axes.grid(alpha=0.3)
+    figure.legend(loc="outside right upper", fontsize="small")
     save_figure(figure, path)
 
 
