@@ -16,13 +16,7 @@ from stemsep.models.openunmix import OpenUnmix, OpenUnmixConfig
 from stemsep.models.scnet import SCNet, SCNetConfig, spectrum_parts
 from stemsep.models.spleeter import Spleeter, SpleeterConfig
 
-__all__ = [
-    "SeparationConfig",
-    "SeparationNetwork",
-    "build_separation_network",
-    "magnitude",
-    "network_input",
-]
+__all__ = ["SeparationConfig", "SeparationNetwork", "build_separation_network", "network_input"]
 
 SeparationNetwork = MaskNetwork | Spleeter | OpenUnmix | SCNet
 SeparationConfig = MaskNetworkConfig | SpleeterConfig | OpenUnmixConfig | SCNetConfig
@@ -54,13 +48,13 @@ def network_input(spectrum: Tensor, config: SeparationConfig) -> Tensor:
         return spectrum_parts(spectrum)
     side = isinstance(config, MaskNetworkConfig) and config.features == "left_right_side"
     if not side:
-        return magnitude(spectrum)
+        return _magnitude(spectrum)
     left, right = spectrum.unbind(-3)
     # What is not in the middle, beside left and right; the half sum follows from the three.
-    return torch.stack([magnitude(plane) for plane in (left, right, (left - right) / 2)], -3)
+    return torch.stack([_magnitude(plane) for plane in (left, right, (left - right) / 2)], -3)
 
 
-def magnitude(spectrum: Tensor) -> Tensor:
+def _magnitude(spectrum: Tensor) -> Tensor:
     """Return the absolute values of a complex tensor, in half the time that ``abs()`` takes.
 
     That one makes another complex tensor first.

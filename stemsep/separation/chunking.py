@@ -125,13 +125,17 @@ def cut(blocks: Iterable[Tensor], stft: STFTConfig, config: ChunkConfig) -> Iter
     for block in blocks:
         parts.append(block)
         total += block.shape[-1]
+        if total < first + index * step + size:
+            continue
+        held = torch.cat(parts, dim=-1) if len(parts) > 1 else block
         while total >= first + index * step + size:
-            held, start = torch.cat(parts, dim=-1), first + index * step
+            start = first + index * step
             window = _slice(held, start - held_from, size, reflect_left=half if index == 0 else 0)
             yield Chunk(window=window, present=_present(index, None, config), length=step)
             index += 1
             drop = max(0, start + step - held_from)
-            parts, held_from = [held[..., drop:]], held_from + drop
+            held, held_from = held[..., drop:], held_from + drop
+        parts = [held]
     if total == 0:
         return
     held = torch.cat(parts, dim=-1)

@@ -122,3 +122,17 @@ def test_a_network_hears_a_song_from_its_first_to_its_last_frame():
 def test_chunks_have_the_usual_size_in_multiples_of_the_stride(stride, core, context):
     config = ChunkConfig.for_stride(stride, batch_size=3)
     assert (config.core_frames, config.context_frames, config.batch_size) == (core, context, 3)
+
+
+@pytest.mark.parametrize("block", [4000, 400_000])
+def test_joining_blocks_copies_each_sample_a_few_times_at_most(block, monkeypatch):
+    waveform, copied, cat = song(400_000), [0], torch.cat
+
+    def counted(tensors, dim=0):
+        joined = cat(tensors, dim=dim)
+        copied[0] += joined.numel()
+        return joined
+
+    monkeypatch.setattr(torch, "cat", counted)
+    assert len(list(cut(waveform.split(block, -1), STFT, CHUNKS))) == 3125
+    assert copied[0] < 8 * waveform.numel()
