@@ -5,8 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stemsep import Separator
+from stemsep.dsp import istft, stft, wiener
 from stemsep.errors import ParameterError, StemsepError, WeightsError
+from stemsep.models import network_input
 from stemsep.separation.chunking import ChunkConfig
+from stemsep.separation.masking import apply_masks, consistent_spectra
 from tests.networks import STEMS, small_scnet, small_spleeter, tiny_network
 
 RATE = 8000  # of the tiny network
@@ -299,6 +302,27 @@ def test_the_wiener_filter_changes_the_stems_and_keeps_every_promise():
         assert torch.equal(torch.cat([piece[stem] for piece in pieces], -1), filtered[stem])
     with pytest.raises(ParameterError, match="wiener_iterations = -1"):
         Separator(tiny_network(), device="cpu", wiener_iterations=-1)
+
+
+def test_the_wiener_filter_is_that_of_all_frequencies_and_frames(monkeypatch):
+    monkeypatch.setattr("stemsep.separation.stages.FILTERED_BINS", 16)
+    network = tiny_network()
+    filtering = Separator(
+        network, device="cpu", precision="fp32", chunks=CHUNKS, wiener_iterations=1
+    )
+    transform = network.config.stft
+    # One chunk, in whole steps of the network; beside the loud tone its noise is next to nothing.
+    samples = 23 * transform.hop_length
+    tone = torch.sin(torch.arange(samples) * 0.3)
+    waveform = 50 * tone * torch.tensor([[1.0], [0.5]]) + song(samples) / 10
+    spectrum = stft(waveform[None], transform)
+    assert spectrum.shape[-1] % network.config.time_stride == 0
+    with torch.no_grad():
+        masks = network.eval()(network_input(spectrum, network.config))
+    stems = wiener(apply_masks(masks, spectrum), spectrum, iterations=1)
+    expected = istft(consistent_spectra(stems, spectrum)[0], transform, length=samples)
+    found = filtering.separate(waveform, RATE)
+    torch.testing.assert_close(torch.stack(list(found.values())), expected, atol=2e-4, rtol=0)
 
 
 def test_scnet_gives_stems_that_sum_to_the_song_in_pieces_as_at_once() -> None:
