@@ -40,6 +40,8 @@ VARIANTS = {
     "plain blocks": ("network.unet.block='double'",),
     "residual blocks": ("network.unet.block='residual'",),
     "no vectors of whole frames": (NO_FRAMES,),
+    "an LSTM over whole frames": ("network.unet.frame_sequence='lstm'",),
+    "attention over whole frames": ("network.unet.frame_sequence='attention'",),
     "nothing along time": (NO_FRAMES, "network.unet.time_dilations=[]"),
     "4 sub-bands": ("network.unet.subbands=4", "network.unet.channels=[10, 20, 40, 76]"),
     "16 sub-bands": ("network.unet.subbands=16", "network.unet.channels=[22, 45, 90, 158]"),

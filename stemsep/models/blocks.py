@@ -126,12 +126,65 @@ class TimeContext(nn.Module):
         return result
 
 
+class FrameRecurrence(nn.Module):
+    """A recurrent layer over all frames, in both directions, plus a shortcut.
+
+    Training starts from the identity.
+
+    Reference: S. Hochreiter, J. Schmidhuber, "Long short-term memory", Neural Computation 9(8),
+    1997; as the middle of a separator: F.-R. Stöter et al., "Open-Unmix", JOSS 4(41), 2019.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        half = (width + 1) // 2  # for each direction, so that both have the width together
+        self.recurrent = nn.LSTM(width, half, batch_first=True, bidirectional=True)
+        self.joined = nn.Linear(2 * half, width)
+        for parameter in self.joined.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Return ``(batch, width, 1, time)``."""
+        seen, _ = self.recurrent(frames[:, :, 0].transpose(1, 2))  # (batch, time, 2 * half)
+        joined: Tensor = self.joined(seen)
+        return frames + joined.transpose(1, 2)[:, :, None]
+
+
+class FrameAttention(nn.Module):
+    """Every frame beside every other, wherever they are, plus a shortcut.
+
+    The places of frames are not told: the convolutions before it have seen what is near. Training
+    starts from the identity.
+
+    Reference: A. Vaswani et al., "Attention is all you need", NeurIPS 2017 (arXiv 1706.03762),
+    section 3.2.2; the norm comes first.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        heads = max(count for count in (1, 2, 4, 8) if width % count == 0)
+        self.norm = nn.LayerNorm(width)
+        self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
+        for parameter in self.attention.out_proj.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Return ``(batch, width, 1, time)``."""
+        vectors = self.norm(frames[:, :, 0].transpose(1, 2))  # (batch, time, width)
+        attended: Tensor = self.attention(vectors, vectors, vectors, need_weights=False)[0]
+        return frames + attended.transpose(1, 2)[:, :, None]
+
+
+SEQUENCES = {"lstm": FrameRecurrence, "attention": FrameAttention}
+
+
 class FrameContext(nn.Module):
     """Whole frames along time: all channels and rows as one narrow vector, plus a shortcut.
 
     Here are most of a network's weights and hardly any of its work: at the lowest level a frame is
-    wide, but there are few. Each dilation adds a residual convolution of three of the vectors.
-    Training starts from the identity, as of `TimeContext`.
+    wide, but there are few. Each dilation adds a residual convolution of three of the vectors,
+    ``frame_sequence`` a layer that sees all of them. Training starts from the identity, as of
+    `TimeContext`.
     """
 
     def __init__(self, channels: int, freq: int, c: UNetConfig) -> None:
@@ -140,9 +193,12 @@ class FrameContext(nn.Module):
         self.narrow = nn.Sequential(
             nn.Conv2d(channels * freq, width, 1, bias=bias), *_norm(width, c), _activation(c)
         )
-        self.along_time = nn.Sequential(
-            *(TimeContext(width, dilation, c) for dilation in c.time_dilations)
-        )
+        along_time: list[nn.Module] = [
+            TimeContext(width, dilation, c) for dilation in c.time_dilations
+        ]
+        if c.frame_sequence != "none":
+            along_time.append(SEQUENCES[c.frame_sequence](width))
+        self.along_time = nn.Sequential(*along_time)
         self.widen = nn.Sequential(
             nn.Conv2d(width, channels * freq, 1, bias=bias), *_norm(channels * freq, c)
         )

@@ -59,6 +59,9 @@ class UNetConfig:
         frame_width: at the lowest level, all channels and rows of a frame become a vector of this
             length, which goes through ``time_dilations`` of its own; 0 for none. It needs
             ``freq_bins``.
+        frame_sequence: what sees all of these vectors at once, after the convolutions: a
+            bidirectional LSTM, self-attention, or nothing. It sees as far as the input goes: where
+            a song is cut into chunks shows in the result.
         compression: c in ``log(1 + c x)``, applied to the input; 0 leaves the input as it is.
 
     Raises:
@@ -85,6 +88,7 @@ class UNetConfig:
     tdf_factor: int = 4
     time_dilations: tuple[int, ...] = ()
     frame_width: int = 0
+    frame_sequence: Literal["none", "lstm", "attention"] = "none"
     compression: float = 0.0
 
     def __post_init__(self) -> None:
@@ -103,6 +107,8 @@ class UNetConfig:
         if self.fixed_height and (self.freq_bins < 1 or self.padding == "valid"):
             switch = "block = 'tfc_tdf'" if self.block == "tfc_tdf" else "frame_width"
             raise ParameterError(f"{switch} needs freq_bins above 0 and padding 'same'")
+        if self.frame_sequence != "none" and not self.frame_width:
+            raise ParameterError(f"frame_sequence = '{self.frame_sequence}' needs frame_width")
         if self.time_dilations and self.padding == "valid":
             raise ParameterError("time_dilations need padding 'same'")
 

@@ -24,8 +24,6 @@ from stemsep.errors import WeightsError, require
 from stemsep.models import (
     ImageNetworkConfig,
     MaskNetwork,
-    OpenUnmix,
-    SCNet,
     SeparationConfig,
     UNetConfig,
     extend_masks,
@@ -132,11 +130,12 @@ class _RealParts(nn.Module):
 
 
 def _program(network: nn.Module, config: SeparationConfig | ImageNetworkConfig) -> ExportedProgram:
-    if isinstance(network, OpenUnmix | SCNet):
+    if any(isinstance(layer, nn.RNNBase) for layer in network.modules()):
         # torch.export takes the number of steps of a recurrent layer for a constant.
         raise WeightsError(
-            "networks of Open-Unmix and SCNet cannot be exported, because of their recurrent "
-            "layers: use them with stemsep separate --model, without --backend onnx"
+            "networks of Open-Unmix and SCNet, and those with frame_sequence = 'lstm', cannot be "
+            "exported, because of their recurrent layers: use them with stemsep separate --model, "
+            "without --backend onnx"
         )
     example, axes = _example(config)
     if isinstance(network, MaskNetwork) and network.config.unet.head.startswith("complex"):

@@ -10,7 +10,15 @@ from torch.nn import functional
 
 from stemsep.errors import ParameterError
 from stemsep.models import UNet, UNetConfig
-from stemsep.models.blocks import BLOCKS, FrameContext, TimeContext, Upsample, fit_to
+from stemsep.models.blocks import (
+    BLOCKS,
+    FrameAttention,
+    FrameContext,
+    FrameRecurrence,
+    TimeContext,
+    Upsample,
+    fit_to,
+)
 from tests.dsp.tensors import uniform
 
 SWITCHES: Mapping[str, st.SearchStrategy[Any]] = {
@@ -34,6 +42,7 @@ SWITCHES: Mapping[str, st.SearchStrategy[Any]] = {
     "tdf_factor": st.sampled_from([1, 4, 100]),
     "time_dilations": st.sampled_from([(), (1,), (1, 3)]),
     "frame_width": st.sampled_from([0, 0, 3]),
+    "frame_sequence": st.sampled_from(["none", "lstm", "attention"]),
     "compression": st.sampled_from([0.0, 10.0]),
 }
 
@@ -43,6 +52,8 @@ def configs(draw: st.DrawFn, **fixed: Any) -> UNetConfig:
     switches = {name: draw(values) for name, values in SWITCHES.items()} | fixed
     if switches["block"] == "tfc_tdf" or switches["time_dilations"] or switches["frame_width"]:
         switches["padding"] = "same"
+    if not switches["frame_width"]:
+        switches["frame_sequence"] = "none"
     return UNetConfig(**switches)
 
 
@@ -297,8 +308,69 @@ def test_frame_context_starts_as_the_identity_and_then_joins_all_rows_and_channe
     )
 
 
+def test_frame_recurrence_starts_as_the_identity_and_then_hears_before_and_after() -> None:
+    torch.manual_seed(0)
+    block, frames = FrameRecurrence(4), uniform(2, 4, 1, 5)
+    assert torch.equal(block(frames), frames)
+    torch.nn.init.normal_(block.joined.weight)
+    cell = block.recurrent
+    steps = frames[:, :, 0]  # (batch, width, time)
+
+    def states(order: range, end: str) -> list[Tensor]:
+        hidden = memory = torch.zeros(2, 2)
+        seen = {}
+        for t in order:
+            gates = functional.linear(
+                steps[..., t],
+                cell.get_parameter(f"weight_ih_l0{end}"),
+                cell.get_parameter(f"bias_ih_l0{end}"),
+            ) + functional.linear(
+                hidden,
+                cell.get_parameter(f"weight_hh_l0{end}"),
+                cell.get_parameter(f"bias_hh_l0{end}"),
+            )
+            let_in, forget, value, let_out = gates.chunk(4, dim=1)
+            memory = forget.sigmoid() * memory + let_in.sigmoid() * value.tanh()
+            seen[t] = hidden = let_out.sigmoid() * memory.tanh()
+        return [seen[t] for t in range(5)]
+
+    both = zip(states(range(5), ""), states(range(4, -1, -1), "_reverse"), strict=True)
+    heard = torch.stack([block.joined(torch.cat(pair, 1)) for pair in both], dim=2)
+    torch.testing.assert_close(block(frames), frames + heard[:, :, None])
+
+
+def test_frame_attention_starts_as_the_identity_and_then_weighs_all_frames() -> None:
+    torch.manual_seed(0)
+    block, frames = FrameAttention(6), uniform(2, 6, 1, 5)
+    assert torch.equal(block(frames), frames)
+    layer = block.attention
+    torch.nn.init.normal_(layer.out_proj.weight)
+    vectors = functional.layer_norm(frames[:, :, 0].transpose(1, 2), (6,))
+    asked, offered, told = functional.linear(
+        vectors, layer.in_proj_weight, layer.in_proj_bias
+    ).chunk(3, dim=2)
+    heads = []
+    for head in range(2):
+        part = slice(3 * head, 3 * head + 3)
+        weights = (asked[..., part] @ offered[..., part].mT / 3**0.5).softmax(-1)
+        heads.append(weights @ told[..., part])
+    heard = layer.out_proj(torch.cat(heads, -1))
+    torch.testing.assert_close(block(frames), frames + heard.transpose(1, 2)[:, :, None])
+
+
+FRAMES = {"frame_width": 5, "freq_bins": 24}
+
+
 @pytest.mark.parametrize("norm", ["batch", "none"])
-@pytest.mark.parametrize("more", [{"time_dilations": (1, 2)}, {"frame_width": 5, "freq_bins": 24}])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"time_dilations": (1, 2)},
+        FRAMES,
+        {**FRAMES, "frame_sequence": "lstm"},
+        {**FRAMES, "frame_sequence": "attention"},
+    ],
+)
 def test_what_sees_further_starts_from_the_network_without_it(
     norm: str, more: dict[str, Any]
 ) -> None:
@@ -356,6 +428,7 @@ def test_fit_to_puts_the_smaller_half_first() -> None:
         ({"frame_width": -1}, "frame_width = -1"),
         ({"frame_width": 8}, "frame_width needs freq_bins"),
         ({"frame_width": 8, "freq_bins": 4, "padding": "valid"}, "padding 'same'"),
+        ({"frame_sequence": "lstm"}, "frame_sequence = 'lstm' needs frame_width"),
         ({"activation": "tanh"}, "activation = 'tanh': choose from relu, leaky_relu, elu, gelu"),
         ({"head": "mask"}, "head = 'mask': choose from logits, sigmoid, softmax, complex"),
     ],

@@ -1,5 +1,6 @@
 import io
 import json
+from functools import partial
 
 import numpy as np
 import onnx
@@ -28,6 +29,8 @@ TOLERANCE = 1e-4
 
 N_FREQ = 129
 """Of `tiny_network`."""
+
+FRAMES = {"frame_width": 8, "freq_bins": N_FREQ - 1}
 
 
 def session_of(path):
@@ -86,6 +89,16 @@ def image_config(unet, classes):
     return ImageNetworkConfig(unet=unet, mask_values=classes)
 
 
+def test_attention_over_frames_is_the_same_at_any_length(tmp_path):
+    network = tiny_network(**FRAMES, frame_sequence="attention")
+    torch.nn.init.normal_(network.unet.context[-1].widen[-1].weight)
+    torch.nn.init.normal_(network.unet.context[-1].along_time[-1].attention.out_proj.weight)
+    export_onnx(network, network.config, Card(), tmp_path / "a.onnx")
+    session = session_of(tmp_path / "a.onnx")
+    for batch, frames in ((1, 2), (2, 10)):
+        assert_equal(session, network, (batch, 2, N_FREQ, frames))
+
+
 @pytest.mark.parametrize("head", ["sigmoid", "complex"])
 def test_heads_and_odd_sizes_are_the_same(tmp_path, head):
     network = tiny_network(head=head)
@@ -139,7 +152,9 @@ def test_a_program_of_torch_export_gives_the_same(tmp_path):
 
 
 @pytest.mark.parametrize("write", [export_onnx, export_program])
-@pytest.mark.parametrize("made", [small_openunmix, small_scnet])
+@pytest.mark.parametrize(
+    "made", [small_openunmix, small_scnet, partial(tiny_network, **FRAMES, frame_sequence="lstm")]
+)
 def test_networks_with_recurrent_layers_are_refused_in_one_line(tmp_path, write, made):
     network = made()
     with pytest.raises(WeightsError, match=r"recurrent layers: use .* separate --model") as caught:
