@@ -27,6 +27,7 @@ def generate_tracks(
     sample_rate: int,
     samples: Sequence[Path] = (),
     midi: Sequence[Path] = (),
+    solo: bool = False,
 ) -> list[Track]:
     """Return songs made from notes, by one process a core.
 
@@ -37,6 +38,7 @@ def generate_tracks(
         sample_rate: Hz.
         samples: folders of instruments and drum kits to play; none: all sounds are synthetic.
         midi: files or folders of them; none: songs are composed.
+        solo: of each song one player alone.
 
     Raises:
         DatasetError: no samples or no MIDI files in what was given.
@@ -48,6 +50,7 @@ def generate_tracks(
         sample_rate=sample_rate,
         samples=find_samples(list(samples)) if samples else None,
         midi=find_midi(list(midi)) if midi else [],
+        solo=solo,
     )
     seeds = [song_seed(seed, number) for number in range(tracks)]
     processes = min(os.cpu_count() or 1, tracks)
@@ -59,6 +62,14 @@ def generate_tracks(
 
 
 def _make(
-    seed: int, *, seconds: float, sample_rate: int, samples: Library | None, midi: Sequence[Path]
+    seed: int,
+    *,
+    seconds: float,
+    sample_rate: int,
+    samples: Library | None,
+    midi: Sequence[Path],
+    solo: bool,
 ) -> Track:
-    return make_song(seed, seconds=seconds, sample_rate=sample_rate, samples=samples, midi=midi)
+    return make_song(
+        seed, seconds=seconds, sample_rate=sample_rate, samples=samples, midi=midi, solo=solo
+    )

@@ -37,6 +37,8 @@ class SourceConfig:
         seed: of the set: sets of different seeds share no song.
         samples: folders, below the data folder, of instruments and drum kits that they play.
         midi: files or folders, below the data folder, of what they play.
+        solo: of each of these songs one player, no singer, is alone: what an instrument sounds
+            like with nothing around it.
 
     Raises:
         ParameterError: a value out of range, or one that this kind does not have.
@@ -54,6 +56,7 @@ class SourceConfig:
     seed: int = 0
     samples: Sequence[str] = ()
     midi: Sequence[str] = ()
+    solo: bool = False
 
     def __post_init__(self) -> None:
         check_choices(self)
@@ -69,8 +72,10 @@ class SourceConfig:
                 "'synthetic' makes 1 or more tracks of 0.1 to 3600 seconds, from a seed of 0 or "
                 "more; other kinds make none"
             )
-        if (self.samples or self.midi) and not made:
-            raise ParameterError(f"samples and midi go with kind = 'synthetic', not '{self.kind}'")
+        if (self.samples or self.midi or self.solo) and not made:
+            raise ParameterError(
+                f"samples, midi and solo go with kind = 'synthetic', not '{self.kind}'"
+            )
         if not self.weight > 0:
             raise ParameterError(f"weight = {self.weight}: it must be above 0")
         if self.reliable and self.kind != "folder":
@@ -102,6 +107,7 @@ def read_source(
             sample_rate=decoder.sample_rate,
             samples=[_below(root, path) for path in config.samples],
             midi=[_below(root, path) for path in config.midi],
+            solo=config.solo,
         )
     folder, only, exclude = _below(root, config.path), config.only, config.exclude
     if config.kind == "musdb":

@@ -71,12 +71,18 @@ def test_a_decoder_with_a_folder_keeps_the_sound_there(root, tmp_path):
         ({"kind": "synthetic", "tracks": 1}, "path = 'songs' with kind = 'synthetic'.*have none"),
         ({"kind": "synthetic", "path": ""}, "tracks = 0.*makes 1 or more"),
         ({"tracks": 3}, "tracks = 3.*other kinds make none"),
-        ({"midi": ["a"]}, "samples and midi go with kind = 'synthetic', not 'folder'"),
+        ({"solo": True}, "samples, midi and solo go with kind = 'synthetic', not 'folder'"),
+        ({"midi": ["a"]}, "samples, midi and solo go with kind = 'synthetic', not 'folder'"),
     ],
 )
 def test_a_source_that_cannot_be_is_refused(values, match):
     with pytest.raises(ParameterError, match=match):
         SourceConfig(**{"path": "songs", **values})
+
+
+def test_solos_made_from_notes_have_one_stem():
+    source = SourceConfig(kind="synthetic", tracks=3, seconds=0.5, solo=True)
+    assert all(len(t.stems) == 1 for t in read_source(source, None, decoder=DECODER))
 
 
 def test_songs_made_from_notes_are_other_ones_for_other_seeds():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ def make_song(
     sample_rate: int = 44_100,
     samples: Library | None = None,
     midi: Sequence[Path] = (),
+    solo: bool = False,
 ) -> Track:
     """Return a song made from notes, with exact stems.
 
@@ -43,17 +45,23 @@ def make_song(
         samples: instruments and kits to play, from `find_samples`; without them all sounds are
             synthetic.
         midi: files of which one is played. One with drums alone gets a composed band around it.
+        solo: one of the players, no singer, is alone.
 
     Returns:
-        A track with the stems of `stemsep.data.track.STEMS`, 16 bits, whose mixture is their sum
-        and within the range.
+        A track with the stems of `stemsep.data.track.STEMS`, or with that of the player who is
+        alone, 16 bits, whose mixture is their sum and within the range.
 
     Raises:
         ParameterError: no length or rate that could be.
         DatasetError, AudioFileError: a MIDI file or a sample cannot be read.
     """
     score = make_score(seed, seconds=seconds, midi=midi)
-    return perform(score, seed, sample_rate=sample_rate, samples=samples)
+    if not solo:
+        return perform(score, seed, sample_rate=sample_rate, samples=samples)
+    players = [part for part in score.parts if part.role not in VOICES and part.notes]
+    alone = players[int(np.random.default_rng([seed, 5]).integers(len(players)))]
+    track = perform(replace(score, parts=(alone,)), seed, sample_rate=sample_rate, samples=samples)
+    return replace(track, stems={alone.stem: track.stems[alone.stem]})
 
 
 def song_seed(seed: int, number: int) -> int:

@@ -42,6 +42,20 @@ def test_songs_have_exact_stems_within_the_range(seed):
     assert -32 < rms_db(mixture) < -8  # as loud as mastered music, if not all of it plays
 
 
+@pytest.mark.parametrize(("seed", "stem"), [(0, "other"), (3, "drums"), (23, "bass")])
+def test_a_solo_is_one_player_of_the_song_alone(seed, stem):
+    track = make_song(seed, seconds=SECONDS, solo=True)
+    assert list(track.stems) == [stem]
+    assert rms_db(track.stems[stem]) > -35
+    assert not track.excerpt("vocals", 0, track.samples).any()
+    assert any(part.stem == stem for part in make_score(seed, seconds=SECONDS).parts)
+
+
+def test_the_singer_is_never_the_one_who_is_alone():
+    alone = {stem for seed in range(20) for stem in make_song(seed, seconds=0.2, solo=True).stems}
+    assert alone == {"drums", "bass", "other"}
+
+
 def test_length_and_rate_are_what_was_asked_for():
     track = make_song(5, seconds=1.2345, sample_rate=22_050)
     assert track.samples == round(1.2345 * 22_050)
