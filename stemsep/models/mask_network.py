@@ -119,4 +119,6 @@ def extend_masks(masks: Tensor, n_freq: int) -> Tensor:
     if missing == 0:
         return masks
     top = masks[..., -EXTENSION_BINS:, :].mean(-2, keepdim=True)
-    return torch.cat([masks, top.expand(*top.shape[:-2], missing, top.shape[-1])], dim=-2)
+    top = top.expand(*top.shape[:-2], missing, top.shape[-1])
+    # Turned, so that frames that lie together in memory go on to do so.
+    return torch.cat([masks.mT, top.mT], dim=-1).mT

@@ -118,8 +118,7 @@ class SeparationTask:
     def masks(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Planes]:
         """Return masks and the mixture's spectra, of the trained bins; see `separation_loss`."""
         spectrum = stft(batch["mixture"], self.config.stft)[..., : self.config.n_bins, :]
-        seen = _channels_last(network_input(spectrum, self.config))
-        return network(seen).contiguous(), planes(spectrum)
+        return network(network_input(spectrum, self.config)), planes(spectrum)
 
     def masks_loss(self, masks: Tensor, mixture: Planes, batch: Batch) -> Tensor:
         """Return the loss of masks against the stems of a batch."""
