@@ -34,6 +34,9 @@ class TrainConfig:
             the weights themselves.
         precision: of the network; ``bf16`` only where the hardware has it, else ``fp32``.
         channels_last: memory layout of the weights of convolutions, faster in most cases.
+        fixed_norm: batch norms keep the statistics that they begin with, and normalise by them as
+            they will after training; for going on from trained weights with batches that are small
+            or not alike.
         compile: let ``torch.compile`` build the network; it needs a C++ compiler.
         validate_every: steps between validations.
         patience: validations in a row without a better score that end the run; 0 never does.
@@ -60,6 +63,7 @@ class TrainConfig:
     ema: float = 0.999
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     channels_last: bool = True
+    fixed_norm: bool = False
     compile: bool = False
     validate_every: int = 250
     patience: int = 0

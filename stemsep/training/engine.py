@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
 import torch
+from torch import nn
 
 from stemsep.audio.atomic import remove_leftovers
 from stemsep.errors import DatasetError, ParameterError
@@ -48,6 +49,8 @@ Batch = TypeVar("Batch")
 
 NEAR = 10
 """A second step that is not finite within so many ends the run."""
+
+BATCH_NORMS = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 
 LOG_EVERY = 10
 """Steps between the entries of a logger."""
@@ -159,6 +162,8 @@ class _Loop(Generic[Batch]):
         self.device, self.ranks, self.state_path = device, ranks, output / "last.state"
         seed_everything(config.seed + ranks.index)
         network = task.network.to(device).train()
+        if config.fixed_norm:
+            _fix_norms(network)
         if config.channels_last:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.run = Run(
@@ -297,6 +302,12 @@ class _Loop(Generic[Batch]):
         if self.ranks.first:
             save_state(self.state_path, self.run, self.config, randoms)
         self.saved = time.monotonic()
+
+
+def _fix_norms(network: nn.Module) -> None:
+    for layer in network.modules():
+        if isinstance(layer, BATCH_NORMS):
+            layer.eval()
 
 
 def _numbers(step: Step, losses: Sequence[float], speed: float) -> dict[str, float]:

@@ -70,6 +70,18 @@ def test_it_learns(tmp_path):
     assert len(lines) == 3
 
 
+@pytest.mark.parametrize("fixed", [True, False])
+def test_batch_norms_keep_their_statistics_if_they_are_fixed(tmp_path, fixed):
+    regression, _ = run(tmp_path, replace(CONFIG, fixed_norm=fixed))
+    before = Regression().network.state_dict()
+    after = regression.network.state_dict()
+    statistics = [name for name in before if "running" in name]
+    assert statistics
+    assert all(torch.equal(before[name], after[name]) for name in statistics) == fixed
+    weights = [name for name in before if name.endswith("weight")]
+    assert not any(torch.equal(before[name], after[name]) for name in weights)
+
+
 @pytest.mark.parametrize("kill_at", [3, 4, 7])
 def test_a_killed_run_goes_on_as_if_it_had_not_been(tmp_path, kill_at):
     straight, killed = tmp_path / "straight", tmp_path / "killed"
