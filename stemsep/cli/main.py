@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 from collections.abc import Sequence
@@ -27,6 +28,9 @@ COMMANDS = (
     "completion",
 )
 INTERRUPTED = 130
+
+COLLECTION = (100_000, 50, 100)
+"""Objects made, and collections of the younger ones, before garbage is looked for."""
 
 
 class LazyGroup(click.Group):
@@ -82,5 +86,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run() -> None:
-    """Run the process's command line and exit with its status."""
-    sys.exit(main())
+    """Run the process's command line and exit with its status.
+
+    PyTorch brings a million objects that stay: looking for garbage among them while it is imported,
+    and once more at the end, takes 0.3 seconds of every command.
+    """
+    gc.set_threshold(*COLLECTION)
+    status = main()
+    gc.freeze()
+    sys.exit(status)
