@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +30,7 @@ class SourceConfig:
         weight: share of the excerpts that come from here, beside those of the other sources.
         only: names of the only songs to take; empty takes all.
         exclude: names of songs to leave out.
+        only_stems: names of the only stems to take: the songs' others are silent. Empty takes all.
         reliable: song of a ``folder`` -> stems that can be trusted, where not all can: the others
             are heard, but not learned from.
         tracks: how many songs of ``synthetic`` to make.
@@ -50,6 +51,7 @@ class SourceConfig:
     weight: float = 1.0
     only: Sequence[str] = ()
     exclude: Sequence[str] = ()
+    only_stems: Sequence[str] = ()
     reliable: Mapping[str, Sequence[str]] = field(default_factory=dict)
     tracks: int = 0
     seconds: float = 20.0
@@ -76,6 +78,8 @@ class SourceConfig:
             raise ParameterError(
                 f"samples, midi and solo go with kind = 'synthetic', not '{self.kind}'"
             )
+        if self.only_stems and self.kind not in ("folder", "musdb"):
+            raise ParameterError(f"only_stems goes with songs of stems, not kind = '{self.kind}'")
         if not self.weight > 0:
             raise ParameterError(f"weight = {self.weight}: it must be above 0")
         if self.reliable and self.kind != "folder":
@@ -110,20 +114,35 @@ def read_source(
             solo=config.solo,
         )
     folder, only, exclude = _below(root, config.path), config.only, config.exclude
-    if config.kind == "musdb":
-        return read_musdb(folder, split=config.split, decoder=decoder, only=only, exclude=exclude)
     if config.kind == "stems":
         return read_loose_stems(folder, decoder=decoder, stems=stems, only=only, exclude=exclude)
     if config.kind == "songs":
         return read_songs(folder, decoder=decoder, only=only, exclude=exclude)
-    return read_folder(
-        folder,
-        decoder=decoder,
-        stems=stems,
-        only=only,
-        exclude=exclude,
-        reliable=config.reliable,
-    )
+    if config.kind == "musdb":
+        songs = read_musdb(folder, split=config.split, decoder=decoder, only=only, exclude=exclude)
+    else:
+        songs = read_folder(
+            folder,
+            decoder=decoder,
+            stems=stems,
+            only=only,
+            exclude=exclude,
+            reliable=config.reliable,
+        )
+    return _with_only(songs, config.only_stems) if config.only_stems else songs
+
+
+def _with_only(songs: Sequence[Track], stems: Sequence[str]) -> list[Track]:
+    """Return the songs that have some of these stems, without the others."""
+    taken = [{name: song.stems[name] for name in stems if name in song.stems} for song in songs]
+    found = [
+        replace(song, stems=sounds, mixture=None)
+        for song, sounds in zip(songs, taken, strict=True)
+        if sounds
+    ]
+    if not found:
+        raise DatasetError(f"no song has {', '.join(stems)}, as only_stems asks for")
+    return found
 
 
 def _below(root: Path | None, path: str) -> Path:

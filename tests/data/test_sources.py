@@ -52,6 +52,28 @@ def test_reliable_stems_are_handed_on(root):
     assert not b.unreliable
 
 
+@pytest.mark.parametrize("source", [{"path": "songs"}, {"path": "hq", "kind": "musdb"}])
+def test_stems_that_are_not_asked_for_are_silent(root, source):
+    whole = read_source(SourceConfig(**source), root, decoder=DECODER)[0]
+    alone = read_source(SourceConfig(**source, only_stems=["bass"]), root, decoder=DECODER)[0]
+    assert np.array_equal(alone.excerpt("bass", 0, 100), whole.excerpt("bass", 0, 100))
+    assert alone.excerpt("bass", 0, 100).any()
+    assert np.array_equal(alone.mixed(0, 100), alone.excerpt("bass", 0, 100))
+    assert not alone.excerpt("vocals", 0, 100).any()
+
+
+def test_songs_without_the_stems_that_are_asked_for_are_left_out(tmp_path):
+    for name in ("a/vocals", "a/bass", "b/bass"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        soundfile.write(tmp_path / f"{name}.wav", noise(2, 100, seed=1).T, 8000)
+    config = SourceConfig(path=tmp_path.name, only_stems=["vocals"])
+    (song,) = read_source(config, tmp_path.parent, decoder=DECODER)
+    assert song.name == "a"
+    config = SourceConfig(path=tmp_path.name, only_stems=["drums"])
+    with pytest.raises(DatasetError, match="no song has drums, as only_stems asks for"):
+        read_source(config, tmp_path.parent, decoder=DECODER)
+
+
 def test_a_decoder_with_a_folder_keeps_the_sound_there(root, tmp_path):
     decoder = Decoder(sample_rate=8000, folder=tmp_path)
     first, _ = read_source(SourceConfig(path="songs"), root, decoder=decoder)
@@ -71,6 +93,7 @@ def test_a_decoder_with_a_folder_keeps_the_sound_there(root, tmp_path):
         ({"kind": "synthetic", "tracks": 1}, "path = 'songs' with kind = 'synthetic'.*have none"),
         ({"kind": "synthetic", "path": ""}, "tracks = 0.*makes 1 or more"),
         ({"tracks": 3}, "tracks = 3.*other kinds make none"),
+        ({"kind": "songs", "only_stems": ["bass"]}, "only_stems goes with songs of stems"),
         ({"solo": True}, "samples, midi and solo go with kind = 'synthetic', not 'folder'"),
         ({"midi": ["a"]}, "samples, midi and solo go with kind = 'synthetic', not 'folder'"),
     ],
