@@ -88,8 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run() -> None:
     """Run the process's command line and exit with its status.
 
-    PyTorch brings a great many objects that stay: looking for garbage among them while it is imported,
-    and once more at the end, takes 0.3 seconds of every command.
+    PyTorch brings a great many objects that stay: looking for garbage among them while it is
+    imported, and once more at the end, takes 0.3 seconds of every command.
     """
     gc.set_threshold(*COLLECTION)
     status = main()

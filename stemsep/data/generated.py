@@ -9,7 +9,7 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from stemsep.data.synthetic import Library, find_samples, make_song, song_seed
+from stemsep.data.synthetic import find_samples, make_song, song_seed
 from stemsep.data.synthetic.midi import find_midi
 from stemsep.data.track import Track
 
@@ -41,11 +41,11 @@ def generate_tracks(
         solo: of each song one player alone.
 
     Raises:
-        DatasetError: no samples or no MIDI files in what was given.
+        DatasetError: no samples or no MIDI files in what was given, or nobody for a solo.
         AudioFileError: a sample cannot be read.
     """
     make = partial(
-        _make,
+        make_song,
         seconds=seconds,
         sample_rate=sample_rate,
         samples=find_samples(list(samples)) if samples else None,
@@ -59,17 +59,3 @@ def generate_tracks(
     # Fresh processes: a fork of one with threads can hang.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         return list(pool.map(make, seeds))
-
-
-def _make(
-    seed: int,
-    *,
-    seconds: float,
-    sample_rate: int,
-    samples: Library | None,
-    midi: Sequence[Path],
-    solo: bool,
-) -> Track:
-    return make_song(
-        seed, seconds=seconds, sample_rate=sample_rate, samples=samples, midi=midi, solo=solo
-    )

@@ -193,19 +193,15 @@ def _masks_in_parts(network: nn.Module, magnitude: Tensor) -> Tensor:
     """Return masks ``(stems, channels, freq, time)`` of ``(1, channels, freq, time)``."""
     time = magnitude.shape[-1]
     if time <= MOST_FRAMES:
-        masks: Tensor = network(_channels_last(magnitude))[0]
+        masks: Tensor = network(magnitude)[0]
         return masks
     parts = []
     for start in range(0, time, MOST_FRAMES):
         first = max(0, start - CONTEXT_FRAMES)
         seen = magnitude[..., first : start + MOST_FRAMES + CONTEXT_FRAMES]
-        kept = network(_channels_last(seen))[0][..., start - first :][..., :MOST_FRAMES]
+        kept = network(seen)[0][..., start - first :][..., :MOST_FRAMES]
         parts.append(kept)
     return torch.cat(parts, dim=-1)
-
-
-def _channels_last(magnitude: Tensor) -> Tensor:
-    return magnitude.contiguous(memory_format=torch.channels_last)
 
 
 def _check_rates(tracks: Sequence[Track], sample_rate: int) -> None:

@@ -19,7 +19,7 @@ from stemsep.data.synthetic.sampler import Library
 from stemsep.data.synthetic.score import Note, Part, Score
 from stemsep.data.synthetic.voice import draw_singer, sing
 from stemsep.data.track import STEMS, Track
-from stemsep.errors import ParameterError
+from stemsep.errors import DatasetError, ParameterError
 
 __all__ = ["make_score", "make_song", "perform", "song_seed"]
 
@@ -53,12 +53,18 @@ def make_song(
 
     Raises:
         ParameterError: no length or rate that could be.
-        DatasetError, AudioFileError: a MIDI file or a sample cannot be read.
+        DatasetError, AudioFileError: a MIDI file or a sample cannot be read; or the singer is the
+            only one to play in a solo.
     """
     score = make_score(seed, seconds=seconds, midi=midi)
     if not solo:
         return perform(score, seed, sample_rate=sample_rate, samples=samples)
     players = [part for part in score.parts if part.role not in VOICES and part.notes]
+    if not players:
+        raise DatasetError(
+            f"solo: nobody plays in the {seconds:g} seconds of song {seed}, singers apart; make "
+            "songs longer, or leave out MIDI files of voices alone"
+        )
     alone = players[int(np.random.default_rng([seed, 5]).integers(len(players)))]
     track = perform(replace(score, parts=(alone,)), seed, sample_rate=sample_rate, samples=samples)
     return replace(track, stems={alone.stem: track.stems[alone.stem]})

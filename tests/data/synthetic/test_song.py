@@ -6,7 +6,7 @@ import soundfile
 from stemsep.data.synthetic import find_samples, make_song, song_seed
 from stemsep.data.synthetic.song import make_score, perform
 from stemsep.data.track import STEMS
-from stemsep.errors import ParameterError
+from stemsep.errors import DatasetError, ParameterError
 from tests.signals import tone
 
 SECONDS = 3.0
@@ -54,6 +54,17 @@ def test_a_solo_is_one_player_of_the_song_alone(seed, stem):
 def test_the_singer_is_never_the_one_who_is_alone():
     alone = {stem for seed in range(20) for stem in make_song(seed, seconds=0.2, solo=True).stems}
     assert alone == {"drums", "bass", "other"}
+
+
+def test_a_solo_of_a_singer_alone_is_refused_in_one_line(tmp_path):
+    file = mido.MidiFile(ticks_per_beat=480)
+    track = mido.MidiTrack([mido.MetaMessage("track_name", name="Vocals")])
+    track.append(mido.Message("note_on", note=60, velocity=90, time=0))
+    track.append(mido.Message("note_off", note=60, time=480))
+    file.tracks.append(track)
+    file.save(tmp_path / "voice.mid")
+    with pytest.raises(DatasetError, match="nobody plays in the 1 seconds of song 1, singers"):
+        make_song(1, seconds=1.0, midi=[tmp_path / "voice.mid"], solo=True)
 
 
 def test_length_and_rate_are_what_was_asked_for():
