@@ -1,10 +1,15 @@
+from typing import Literal
+
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from stemsep.dsp import STFTConfig
 from stemsep.models import (
     MaskNetwork,
     MaskNetworkConfig,
+    OpenUnmix,
+    OpenUnmixConfig,
     Spleeter,
     SpleeterConfig,
     UNet,
@@ -36,6 +41,27 @@ def test_matrix_products_are_counted() -> None:
     )
     # Down from 10 bins to 5 and up again, for each of 4 channels and 12 frames.
     assert macs(UNet(tfc_tdf), 10, 12) - macs(UNet(plain), 10, 12) == 4 * 12 * 2 * 10 * 5
+
+
+def test_recurrent_layers_are_counted() -> None:
+    def of(frame_sequence: Literal["none", "lstm"]) -> int:
+        config = UNetConfig(
+            channels=(4,), frame_width=6, freq_bins=10, frame_sequence=frame_sequence
+        )
+        return macs(UNet(config), 10, 12)
+
+    # In 12 frames and two directions, 3 cells of 4 gates that see 6 values and 3 of their own; then
+    # a linear layer from 6 to 6.
+    assert of("lstm") - of("none") == 12 * (2 * 3 * 4 * (6 + 3) + 6 * 6)
+
+
+def test_the_steps_of_open_unmix_are_those_that_pytorch_counts() -> None:
+    with torch.device("meta"):
+        network = OpenUnmix(OpenUnmixConfig(hidden_size=16)).eval()
+        features = torch.empty(1, 2, network.config.stft.n_freq, 3)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(features)
+    assert macs(network, network.config.stft.n_freq, 3) == counter.get_total_flops() // 2
 
 
 def test_the_padding_of_a_small_input_is_counted() -> None:
