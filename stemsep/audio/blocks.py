@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stemsep.errors import ParameterError
 
-__all__ = ["BLOCK_SAMPLES", "excerpt", "first_non_finite", "fit_length", "reblock"]
+__all__ = ["BLOCK_SAMPLES", "excerpt", "first_non_finite", "fit_length", "reblock", "turned"]
 
 BLOCK_SAMPLES = 65536
 """Samples per block wherever blocks have one size: 1.5 s of music, 512 KiB of stereo."""
@@ -26,6 +26,19 @@ def first_non_finite(block: NDArray[Any]) -> int | None:
     """
     finite = np.isfinite(block).all(axis=0)
     return None if finite.all() else int(np.argmin(finite))
+
+
+def turned(block: NDArray[Sample]) -> NDArray[Sample]:
+    """Return ``(samples, channels)`` of ``(channels, samples)`` or the other way, C-contiguous.
+
+    A channel at a time: NumPy's own way goes through the channels of one sample after the other,
+    which takes 15 times as long.
+    """
+    result = np.empty(block.shape[::-1], block.dtype)
+    by_channel = (block, result.T) if block.shape[0] < block.shape[1] else (block.T, result)
+    for given, copy in zip(*by_channel, strict=True):
+        copy[:] = given
+    return result
 
 
 def excerpt(

@@ -11,7 +11,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from stemsep.audio.blocks import BLOCK_SAMPLES, Sample, fit_length, reblock
+from stemsep.audio.blocks import BLOCK_SAMPLES, Sample, fit_length, reblock, turned
 from stemsep.audio.info import Block
 
 __all__ = [
@@ -87,15 +87,15 @@ def resample(
         if stream is None or first is None:
             first = block[:, :1]
             stream = soxr.ResampleStream(from_rate, to_rate, len(block), "float32", "VHQ")
-        result = np.ascontiguousarray(stream.resample_chunk(np.ascontiguousarray(block.T)).T)
+        result = turned(stream.resample_chunk(turned(block)))
         given += result.shape[1]
         yield result
     if stream is None or first is None:
         return
-    rest = stream.resample_chunk(np.zeros((0, len(first)), np.float32), last=True).T
+    rest = turned(stream.resample_chunk(np.zeros((0, len(first)), np.float32), last=True))
     if given + rest.shape[1] == 0:
-        rest = first  # too short for a sample at the lower rate
-    yield np.ascontiguousarray(rest)
+        rest = np.ascontiguousarray(first)  # too short for a sample at the lower rate
+    yield rest
 
 
 def stereo_pairs(waveform: NDArray[Sample]) -> list[NDArray[Sample]]:

@@ -18,6 +18,7 @@ from av.packet import Packet
 from av.stream import Disposition
 from numpy.typing import NDArray
 
+from stemsep.audio.blocks import turned
 from stemsep.audio.recording import RecordingStream, cannot_write
 from stemsep.audio.tags import Cover, Tags, picture_block
 from stemsep.audio.targets import OutputFormat
@@ -165,7 +166,7 @@ class EncodedFile:
         elif self._shift:
             block = block << self._shift
         if not form.endswith("p"):
-            block = block.T.reshape(1, -1)  # (channels, samples) -> (1, samples * channels)
+            block = turned(block).reshape(1, -1)  # (1, samples * channels)
         frame = AudioFrame.from_ndarray(np.ascontiguousarray(block), form, self._layout)
         frame.sample_rate, frame.time_base = self._rate, Fraction(1, self._rate)
         return frame

@@ -20,6 +20,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from numpy.typing import NDArray
 
+from stemsep.audio.blocks import turned
 from stemsep.audio.info import AudioInfo, Block, OpenedAudio
 from stemsep.audio.promise import promised_bytes
 from stemsep.audio.tags import read_tags, split_cover
@@ -214,9 +215,9 @@ def _to_block(frame: AudioFrame, info: AudioInfo) -> Block:
             f"{info.channels} channels to {frame.sample_rate} Hz with {channels}; cut it there, or "
             "convert it to WAV"
         )
-    array = frame.to_ndarray()
+    array: NDArray[Any] = frame.to_ndarray()
     if not frame.format.is_planar:
-        array = array.reshape(-1, channels).T  # (1, samples * channels) -> (channels, samples)
+        array = turned(array.reshape(-1, channels))  # of (1, samples * channels)
     return _to_int32(array) if info.bit_depth is not None else _to_float32(array)
 
 

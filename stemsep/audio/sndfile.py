@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
 import soundfile  # type: ignore[import-untyped]
 
+from stemsep.audio.blocks import turned
 from stemsep.audio.info import AudioInfo, Block, OpenedAudio
 from stemsep.audio.promise import promised_bytes
 
@@ -85,8 +85,7 @@ def _blocks(file: soundfile.SoundFile, bit_depth: int | None) -> Iterator[Block]
     dtype = "float32" if bit_depth is None else "int32"
     with suppress(soundfile.LibsndfileError):  # damaged from there on
         while True:
-            # (samples, channels) -> (channels, samples)
-            block = file.read(READ_SAMPLES, dtype=dtype, always_2d=True).T
-            if block.shape[1] == 0:
+            block = file.read(READ_SAMPLES, dtype=dtype, always_2d=True)  # (samples, channels)
+            if len(block) == 0:
                 return
-            yield np.ascontiguousarray(block)
+            yield turned(block)

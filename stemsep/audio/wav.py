@@ -12,6 +12,7 @@ import numpy as np
 import soundfile  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from stemsep.audio.blocks import turned
 from stemsep.audio.promise import find_chunk
 from stemsep.audio.recording import RecordingFile, cannot_write
 from stemsep.audio.tags import Tags, picture_block
@@ -69,8 +70,11 @@ class WavFile:
 
     def write(self, block: NDArray[Any]) -> None:
         """Append ``(channels, samples)``."""
-        # libsndfile takes the upper bits of each int32.
-        _write(self._sound, block << self._shift if self._shift else block, self.file)
+        if self._sound.subtype == "PCM_16":
+            block = block.astype(np.int16)  # goes to the file as it is
+        elif self._shift:
+            block = block << self._shift  # libsndfile takes the upper bits of each int32
+        _write(self._sound, block, self.file)
 
     def close(self) -> None:
         """Write what is buffered and complete the header."""
@@ -161,7 +165,7 @@ class VorbisFile:
 
 def _write(sound: soundfile.SoundFile, block: NDArray[Any], file: RecordingFile) -> None:
     try:
-        sound.write(np.ascontiguousarray(block.T))
+        sound.write(turned(block))
     except soundfile.LibsndfileError as error:
         raise cannot_write(file.name, file.error or error) from error
     file.raise_recorded()

@@ -311,5 +311,6 @@ def _along_frequency(weight: Tensor, features: Tensor) -> Tensor:
     # With channels_last memory this flattening is free and the product is one large matrix each.
     channels, time = features.shape[1], features.shape[3]
     rows = features.permute(0, 2, 3, 1).flatten(2)  # (batch, freq, time * channels)
-    product = torch.matmul(weight, rows)  # (batch, new freq, time * channels)
+    # Not matmul, which turns both sides of the product in memory.
+    product = torch.bmm(weight.expand(rows.shape[0], -1, -1), rows)  # (batch, new freq, …)
     return torch.unflatten(product, 2, (time, channels)).permute(0, 3, 1, 2)

@@ -91,13 +91,14 @@ class MaskNetwork(nn.Module):
         self.config = config
         self.unet = UNet(config.unet)
 
-    def forward(self, magnitude: Tensor) -> Tensor:
+    def forward(self, magnitude: Tensor, frames: slice | None = None) -> Tensor:
         """Return masks ``(batch, stems, channels, freq, time)``.
 
         Args:
             magnitude: ``(batch, n_features, freq, time)``, not negative.
+            frames: those whose masks are wanted; see `UNet`.
         """
-        masks: Tensor = self.unet(magnitude[..., : self.config.n_bins, :])
+        masks: Tensor = self.unet(magnitude[..., : self.config.n_bins, :], frames)
         return extend_masks(masks, magnitude.shape[-2])
 
 
@@ -118,7 +119,8 @@ def extend_masks(masks: Tensor, n_freq: int) -> Tensor:
         raise ParameterError(f"masks of {masks.shape[-2]} bins cannot be extended to {n_freq}")
     if missing == 0:
         return masks
-    top = masks[..., -EXTENSION_BINS:, :].mean(-2, keepdim=True)
-    top = top.expand(*top.shape[:-2], missing, top.shape[-1])
     # Turned, so that frames that lie together in memory go on to do so.
-    return torch.cat([masks.mT, top.mT], dim=-1).mT
+    frames = masks.movedim(-1, 0)
+    top = frames[..., -EXTENSION_BINS:].mean(-1, keepdim=True)
+    extended = torch.cat([frames, top.expand(*top.shape[:-1], missing)], dim=-1)
+    return extended.movedim(0, -1)

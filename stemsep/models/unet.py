@@ -183,11 +183,13 @@ class UNet(nn.Module):
         outputs = max(1, config.stems) * parts * config.out_channels * config.subbands
         self.head = nn.Conv2d(inputs, outputs, 1)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, frames: slice | None = None) -> Tensor:
         """Return masks or logits.
 
         Args:
             features: ``(batch, in_channels, freq, time)``.
+            frames: which of the output's are wanted, from a start to a stop; None is all of them.
+                The last block and the head, which are a good part of the work, skip the others.
 
         Returns:
             ``(batch, stems, out_channels, freq, time)``, without the stem axis where ``stems`` is
@@ -207,8 +209,9 @@ class UNet(nn.Module):
         if config.compression:
             features = torch.log1p(config.compression * features)
         features = _split_bands(self._pad(features), config)
-        frames = self._outputs(self._decode(self._encode(features)))
-        return self._activate(frames[..., :width, :height]).transpose(-1, -2)
+        wanted = frames or slice(0, width)
+        outputs = self._outputs(self._decode(self._encode(features), wanted))
+        return self._activate(outputs[..., :height]).movedim(1, -1)
 
     def _encode(self, features: Tensor) -> list[Tensor]:
         skips = [self.encoder[0](features)]
@@ -217,39 +220,48 @@ class UNet(nn.Module):
         skips[-1] = self.dropout(self.context(skips[-1]))
         return skips
 
-    def _decode(self, skips: list[Tensor]) -> Tensor:
-        features = skips.pop()
+    def _decode(self, skips: list[Tensor], frames: slice) -> Tensor:
+        features, config = skips.pop(), self.config
         for up, block in zip(self.ups, self.decoder, strict=True):
             features, skip = up(features), skips.pop()
-            if self.config.padding == "same":
+            if config.padding == "same":
                 features = fit_to(features, *skip.shape[-2:])
             else:
                 skip = fit_to(skip, *features.shape[-2:])
-            added = self.config.skip == "add"
+            if not skips:
+                seen = self._seen_frames(frames)
+                features, skip = features[..., seen], skip[..., seen]
+                frames = slice(frames.start - seen.start, frames.stop - seen.start)
+            added = config.skip == "add"
             features = block(skip + features if added else torch.cat([skip, features], 1))
-        return features
+        return features[..., frames]
+
+    def _seen_frames(self, frames: slice) -> slice:
+        """Return what the last block has to see for these frames: what its convolutions reach."""
+        config = self.config
+        if config.padding == "valid" or config.norm in ("instance", "group"):
+            return slice(0, None)  # the latter two depend on all there is
+        reach = config.kernel_size - 1  # of two convolutions
+        return slice(max(0, frames.start - reach), frames.stop + reach)
 
     def _outputs(self, features: Tensor) -> Tensor:
-        """Return what the head gives, ``(batch, outputs, time, freq)``, bands joined.
+        """Return what the head gives, ``(batch, time, outputs, freq)``, bands joined.
 
-        The frames of a spectrum lie together in memory. Masks that do so, too, are multiplied with
-        it in an eighth of the time, and to make them so costs no more than the other way.
+        One product for each frame leaves its outputs as they are to be: the bins of a frame lie
+        together in memory. So do those of a spectrum, with which masks are multiplied in an eighth
+        of the time then.
         """
         if features.requires_grad:  # the gradient would keep the order of the rows
             features.register_hook(_channels_last)  # type: ignore[no-untyped-call]
-        rows = features.permute(0, 3, 2, 1)  # (batch, time, freq of a band, width)
-        batch, *size, _ = rows.shape
+        rows = features.permute(0, 3, 1, 2).flatten(0, 1)  # (batch * time, width, freq of a band)
         weight = self.head.weight.flatten(1)  # (outputs * bands, width)
         bias: Tensor = self.head.bias  # type: ignore[assignment]
-        products: Tensor = torch.baddbmm(
-            bias[:, None], weight.expand(batch, -1, -1), rows.flatten(1, 2).mT
-        )
-        bands = torch.unflatten(products, 1, (-1, self.config.subbands))
-        bands = torch.unflatten(bands, 3, size)
+        products: Tensor = torch.baddbmm(bias[:, None], weight.expand(rows.shape[0], -1, -1), rows)
+        # (batch, time, outputs, bands, freq of a band)
+        bands = torch.unflatten(products, 0, (features.shape[0], -1))
+        bands = torch.unflatten(bands, 2, (-1, self.config.subbands))
         # Masks keep full precision under autocast.
-        dtype = torch.promote_types(bands.dtype, torch.float32)
-        frames = bands.transpose(2, 3).to(dtype, memory_format=torch.contiguous_format)
-        return torch.flatten(frames, 3, 4)
+        return torch.flatten(bands, 3).to(torch.promote_types(bands.dtype, torch.float32))
 
     def _pad(self, features: Tensor) -> Tensor:
         """Pad with zeros at the bottom and right to a size that the levels can take."""
@@ -270,20 +282,21 @@ class UNet(nn.Module):
         new_width = _level_size(width, config)
         return functional.pad(features, (0, new_width - width, 0, bands - height))
 
-    def _activate(self, features: Tensor) -> Tensor:
+    def _activate(self, frames: Tensor) -> Tensor:
+        """Return masks ``(batch, time, stems, channels, freq)``, or without the stem axis."""
         config = self.config
         if config.stems:
-            # (batch, stems, out_channels or its complex parts, time, freq)
-            features = torch.unflatten(features, 1, (config.stems, -1))
+            # (batch, time, stems, out_channels or its complex parts, freq)
+            frames = torch.unflatten(frames, 2, (config.stems, -1))
         if config.head == "sigmoid":
-            return features.sigmoid()
+            return frames.sigmoid()
         if config.head == "softmax":
-            return features.softmax(1)
+            return frames.softmax(2)
         if config.head.startswith("complex"):
-            features = features.tanh() if config.head == "complex_tanh" else features
-            real, imaginary = features.chunk(2, dim=-3)
+            frames = frames.tanh() if config.head == "complex_tanh" else frames
+            real, imaginary = frames.chunk(2, dim=-2)
             return torch.complex(real.contiguous(), imaginary.contiguous())
-        return features
+        return frames
 
 
 def _margin(config: UNetConfig) -> int:

@@ -175,8 +175,6 @@ def heard_frames(present: Tensor, stride: int) -> slice:
         stride: the network's in time, whose multiples the first and the number of frames are.
     """
     inside = present.nonzero()
-    if not len(inside):  # it only fills a batch
-        return slice(0, stride)
     first, last = int(inside.min()) // stride, int(inside.max()) // stride
     return slice(first * stride, (last + 1) * stride)
 

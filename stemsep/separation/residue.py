@@ -36,19 +36,21 @@ def share_residue(
     Yields:
         ``(stems, channels, samples)`` float32.
     """
-    before: NDArray[np.float64] | None = None
-    glide = np.arange(BLOCK) / BLOCK
+    before: NDArray[np.float32] | None = None
+    glide = np.arange(BLOCK, dtype=np.float32) / np.float32(BLOCK)
     for stems, mixture in pairs:
         samples = mixture.shape[-1]
-        share = _energy_share(stems)  # (stems, blocks)
+        share = _energy_share(stems).astype(np.float32)  # (stems, blocks)
         before = share[:, 0] if before is None else before
         edges = np.concatenate([before[:, None], share], axis=1)
         before = share[:, -1]
-        residue = mixture.astype(np.float64) - stems.sum(axis=0, dtype=np.float64)
+        lacking = mixture.astype(np.float64) - stems.sum(axis=0, dtype=np.float64)
+        residue = lacking.astype(np.float32)
         whole = np.empty_like(stems)
         for stem, edge, out in zip(stems, edges, whole, strict=True):  # one at a time: in the cache
             weight = edge[:-1, None] + glide * np.diff(edge)[:, None]  # (blocks, BLOCK)
-            out[:] = stem + weight.reshape(-1)[:samples] * residue
+            np.multiply(weight.reshape(-1)[:samples], residue, out=out)
+            out += stem
         yield whole
 
 
@@ -80,13 +82,16 @@ def quantise(
     """
     full_scale = 2.0 ** (bit_depth - 1)
     low, high = int(-full_scale), int(full_scale) - 1
-    steps = np.empty(stems.shape, np.int64)
+    # What the partial sums may reach: where 32 bits hold it, they take a third of the time.
+    highest = full_scale * len(stems) * max(1, -stems.min(initial=0), stems.max(initial=0))
+    integers = np.int32 if highest < 2**30 else np.int64
+    steps = np.empty(stems.shape, integers)
     total, rounded = np.zeros(mixture.shape), np.empty(mixture.shape)
-    before = np.zeros(mixture.shape, np.int64)
+    before = np.zeros(mixture.shape, integers)
     for stem, step in zip(stems, steps, strict=True):  # one at a time: in the cache
         total += stem
         np.rint(np.multiply(total, full_scale, out=rounded), out=rounded)
-        partial = rounded.astype(np.int64)
+        partial = rounded.astype(integers)
         np.subtract(partial, before, out=step)
         before = partial
     steps[-1] += mixture - before
@@ -97,4 +102,4 @@ def quantise(
             given = np.clip(stem + residue, low, high) - stem
             stem += given
             residue -= given
-    return steps.astype(np.int32)
+    return steps.astype(np.int32, copy=False)
