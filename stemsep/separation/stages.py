@@ -80,9 +80,9 @@ class Stages:
         self.network, self.device, self.precision = network, device, precision
         self.chunks, self.config = chunks, network.config
         self.wiener_iterations = wiener_iterations
-        kept = core_frames(self.config.stft, chunks)
+        self.kept = core_frames(self.config.stft, chunks)
         # The filter learns from the context, too.
-        self.wanted = slice(0, chunks.frames) if wiener_iterations else kept
+        self.wanted = slice(0, chunks.frames) if wiener_iterations else self.kept
         # Apple's GPU lacks parts of complex arithmetic: only the network runs there.
         self.home = torch.device("cpu") if device.type == "mps" else device
 
@@ -172,7 +172,7 @@ class Stages:
         return list(zip(cores, batch.lengths, strict=True))
 
     def _waveform(self, spectrum: Tensor, masks: Tensor, present: Tensor) -> Tensor:
-        kept = core_frames(self.config.stft, self.chunks)
+        kept = self.kept
         mixture = spectrum[..., kept]
         if self.wiener_iterations:
             parts: Iterable[Tensor] = consistent_parts(
