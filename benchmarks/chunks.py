@@ -1,5 +1,7 @@
 """How far chunks, their context and bf16 are from one single chunk in fp32, in dB of the mixture.
 
+Without the spatial filter, which is each chunk's own.
+
 python benchmarks/chunks.py [SONG] [--seconds 40] [--model default]
 """
 
@@ -32,7 +34,9 @@ def main(song: Path | None, seconds: int, model: str) -> None:
 
     def run(core: int, context: int, precision: str) -> dict[str, torch.Tensor]:
         chunks = ChunkConfig(core_frames=core, context_frames=context)
-        separator = Separator.from_pretrained(model, precision=precision, chunks=chunks)
+        separator = Separator.from_pretrained(
+            model, precision=precision, chunks=chunks, spatial=False
+        )
         return separator.separate(mixture, rate)
 
     whole = {precision: run(frames, 128, precision) for precision in ("fp32", "bf16")}

@@ -97,6 +97,12 @@ def _complete_model(ctx: click.Context, param: click.Parameter, incomplete: str)
     metavar="N",
     help="Iterations of the multichannel Wiener filter on the stems (default: 0, none).",
 )
+@click.option(
+    "--spatial/--no-spatial",
+    default=None,
+    help="Tell stems apart by where they lie in stereo, too, with or without the network's having "
+    "been made for it (default: as it was; the Wiener filter takes its place).",
+)
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, help="Songs at once (default: 1).")
 @click.option(
     "--report",
@@ -227,6 +233,8 @@ def _separator(checkpoint: Path, options: dict[str, Any]) -> Separator | ExactSe
         raise ParameterError("--mask-extension goes with --exact")
     if options["wiener"] > 1 and exact:
         raise ParameterError("--exact takes one step of the Wiener filter at most: --wiener 1")
+    if options["spatial"] and (exact or options["wiener"]):
+        raise ParameterError("--spatial goes with neither --exact nor --wiener: leave one out")
     if exact and precision == "bf16":
         raise ParameterError("--exact computes in fp32: leave --precision out")
     if exact:
@@ -238,7 +246,11 @@ def _separator(checkpoint: Path, options: dict[str, Any]) -> Separator | ExactSe
         return ExactSeparator(load_network(checkpoint), config, device=device)
     network = load_for_backend(checkpoint, options["backend"])
     return Separator(
-        network, device=device, precision=precision, wiener_iterations=options["wiener"]
+        network,
+        device=device,
+        precision=precision,
+        wiener_iterations=options["wiener"],
+        spatial=options["spatial"],
     )
 
 

@@ -4,7 +4,21 @@ Takes: waveforms ``(…, samples)``. Gives: complex spectra ``(…, freq, time)`
 Next stage: `stemsep.models` (magnitudes -> masks).
 """
 
+from stemsep.dsp.planes import Planes, planes
+from stemsep.dsp.spatial import spatial_filter
 from stemsep.dsp.stft import ISTFT, STFT, STFTConfig, istft, n_frames, stft
 from stemsep.dsp.wiener import wiener, wiener_scale
 
-__all__ = ["ISTFT", "STFT", "STFTConfig", "istft", "n_frames", "stft", "wiener", "wiener_scale"]
+__all__ = [
+    "ISTFT",
+    "STFT",
+    "Planes",
+    "STFTConfig",
+    "istft",
+    "n_frames",
+    "planes",
+    "spatial_filter",
+    "stft",
+    "wiener",
+    "wiener_scale",
+]

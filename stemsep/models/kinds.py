@@ -2,8 +2,8 @@
 
 Each takes `network_input` ``(batch, features, freq, time)`` and gives masks
 ``(batch, stems, 2, freq, time)`` for all bins; its ``config`` has ``stems``, ``sample_rate``,
-``stft``, ``n_features``, ``time_stride`` (chunks are multiples of so many frames) and
-``sums_to_one``.
+``stft``, ``n_features``, ``time_stride`` (chunks are multiples of so many frames),
+``sums_to_one`` and ``spatial``.
 """
 
 from __future__ import annotations

@@ -37,6 +37,8 @@ class MaskNetworkConfig:
         unet: the network; its ``stems`` must be the number of names.
         features: the magnitudes that it sees: of left and right, or of their half difference as
             well, which tells what is in the middle (the half sum follows from the three).
+        spatial: whether `stemsep.dsp.spatial_filter` makes stems of the masks, in place of their
+            product with the mixture. The loss of training is that of the product.
 
     Raises:
         ParameterError: parts that do not fit together.
@@ -48,6 +50,7 @@ class MaskNetworkConfig:
     stft: STFTConfig
     unet: UNetConfig
     features: Literal["left_right", "left_right_side"] = "left_right"
+    spatial: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stems", checked_stems(self.stems))
@@ -59,6 +62,8 @@ class MaskNetworkConfig:
                 f"features = '{self.features}' need a U-Net of {self.n_features} channels in and "
                 f"{self.unet.out_channels} out, and padding 'same'"
             )
+        if self.spatial and not (self.unet.out_channels == 2 and self.gives_shares):
+            raise ParameterError("spatial = true needs softmax or sigmoid masks of two channels")
         check_sample_rate(self.sample_rate)
         if not 1 <= self.n_bins <= self.stft.n_freq:
             raise ParameterError(f"n_bins = {self.n_bins}: the STFT has {self.stft.n_freq}")
@@ -76,6 +81,11 @@ class MaskNetworkConfig:
     def time_stride(self) -> int:
         """Frames that one step of the lowest level spans."""
         return int(2 ** (self.unet.levels - 1))
+
+    @property
+    def gives_shares(self) -> bool:
+        """Whether masks are from 0 to 1."""
+        return self.unet.head in ("softmax", "sigmoid")
 
     @property
     def sums_to_one(self) -> bool:

@@ -68,6 +68,11 @@ class OpenUnmixConfig:
         """Whether the masks of a bin do."""
         return False
 
+    @property
+    def spatial(self) -> bool:
+        """Whether the masks go through `stemsep.dsp.spatial_filter`, unless asked for."""
+        return False
+
 
 class OpenUnmix(nn.Module):
     """One `StemNetwork` for each stem, side by side."""

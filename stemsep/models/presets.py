@@ -17,9 +17,9 @@ __all__ = ["PRESETS", "build"]
 
 
 def _separation(
-    channels: tuple[int, ...], frame_width: int, *, dropout: float = 0.0
+    channels: tuple[int, ...], frame_width: int, *, dropout: float = 0.0, spatial: bool = False
 ) -> MaskNetworkConfig:
-    """Return the shipped networks' configuration; they differ in their widths and dropout."""
+    """Return the shipped networks' configuration; they differ in what is given."""
     stems = ("vocals", "drums", "bass", "other")
     unet = UNetConfig(
         in_channels=3,
@@ -45,6 +45,7 @@ def _separation(
         n_bins=2048,
         stft=STFTConfig(n_fft=4096, hop_length=1024),
         unet=unet,
+        spatial=spatial,
     )
 
 
@@ -55,7 +56,7 @@ PRESETS: dict[str, UNetConfig | SpleeterConfig | MaskNetworkConfig] = {
     "small": UNetConfig(channels=(32, 64, 128, 256, 512)),
     "tiny": UNetConfig(channels=(16, 32, 64, 128, 256)),
     "spleeter": SPLEETER_MODELS["4stems"],
-    "default": _separation((32, 64, 112, 160), 320, dropout=0.15),
+    "default": _separation((32, 64, 112, 160), 320, dropout=0.15, spatial=True),
     "fast": _separation((16, 32, 64, 112), 256),
 }
 """Configurations by name."""

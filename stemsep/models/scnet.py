@@ -114,6 +114,11 @@ class SCNetConfig:
         """Whether the masks of a bin do."""
         return False
 
+    @property
+    def spatial(self) -> bool:
+        """Whether the masks go through `stemsep.dsp.spatial_filter`, unless asked for."""
+        return False
+
 
 class SCNet(nn.Module):
     """Levels of bands, and `DualPath` layers between them."""

@@ -86,6 +86,11 @@ class SpleeterConfig:
         """Whether the masks of a bin do."""
         return True
 
+    @property
+    def spatial(self) -> bool:
+        """Whether the masks go through `stemsep.dsp.spatial_filter`, unless asked for."""
+        return False
+
 
 SPLEETER_MODELS = {
     "2stems": SpleeterConfig(

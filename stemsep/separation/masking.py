@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-__all__ = ["apply_masks", "consistent_parts", "consistent_spectra"]
+__all__ = ["apply_masks", "consistent_parts", "masked_parts"]
 
 SILENCE = 1e-12
 """Energy below which a bin counts as silent in every stem: then all share alike."""
@@ -25,8 +25,24 @@ def apply_masks(masks: Tensor, mixture: Tensor) -> Tensor:
     return mixture[:, None] * masks
 
 
-def consistent_spectra(stems: Tensor, mixture: Tensor) -> Tensor:
-    """Return stem spectra that sum to the mixture: what they lack is shared by energy.
+def masked_parts(masks: Tensor, mixture: Tensor, *, sums_to_one: bool) -> Iterator[Tensor]:
+    """Return stem spectra that sum to the mixture, one stem at a time: those of all are large.
+
+    Args:
+        masks: ``(batch, stems, channels, freq, time)``, real or complex.
+        mixture: ``(batch, channels, freq, time)``, complex.
+        sums_to_one: whether the masks of a bin do; if not, `consistent_parts` sees to it.
+
+    Returns:
+        Of ``(batch, 1, channels, freq, time)``, complex.
+    """
+    if not sums_to_one:
+        return consistent_parts(apply_masks(masks, mixture), mixture)
+    return (apply_masks(mask, mixture) for mask in torch.split(masks, 1, dim=1))
+
+
+def consistent_parts(stems: Tensor, mixture: Tensor) -> Iterator[Tensor]:
+    """Yield stem spectra that sum to the mixture: what they lack is shared by energy.
 
     Masks that sum to one (softmax over the stems) need no such step.
 
@@ -34,21 +50,11 @@ def consistent_spectra(stems: Tensor, mixture: Tensor) -> Tensor:
         stems: ``(batch, stems, channels, freq, time)``, complex.
         mixture: ``(batch, channels, freq, time)``, complex.
 
+    Yields:
+        ``(batch, 1, channels, freq, time)``, complex: in little memory beside theirs.
+
     Reference: S. Wisdom et al., "Differentiable consistency constraints for improved deep speech
     enhancement", ICASSP 2019 (arXiv 1811.08521), equation 7 with weights by energy.
-    """
-    return torch.cat(list(consistent_parts(stems, mixture)), dim=1)
-
-
-def consistent_parts(stems: Tensor, mixture: Tensor) -> Iterator[Tensor]:
-    """Yield `consistent_spectra` one stem at a time, in little memory beside theirs.
-
-    Args:
-        stems: ``(batch, stems, channels, freq, time)``, complex.
-        mixture: ``(batch, channels, freq, time)``, complex.
-
-    Yields:
-        ``(batch, 1, channels, freq, time)``, complex.
     """
     energies = [torch.view_as_real(stem).square().sum(-1) for stem in stems.unbind(1)]
     total = torch.stack(energies).sum(0) + len(energies) * SILENCE

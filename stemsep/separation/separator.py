@@ -19,7 +19,7 @@ from torch import Tensor
 from stemsep.audio import fit_length, from_stereo_pairs, reblock, resample, stereo_pairs
 from stemsep.audio.prefetch import Passed, Prefetched
 from stemsep.errors import ParameterError
-from stemsep.models import SCNetConfig, SeparationNetwork
+from stemsep.models import MaskNetworkConfig, SCNetConfig, SeparationConfig, SeparationNetwork
 from stemsep.models.fold import fold_norms
 from stemsep.separation.backend import load_for_backend, onnx_settings
 from stemsep.separation.checks import as_array, check_rate, checked_blocks
@@ -36,8 +36,8 @@ from stemsep.weights.onnx_network import OnnxNetwork
 
 __all__ = ["Progress", "Separator"]
 
-WIENER_FADE_FRAMES = 16
-"""Each chunk has a Wiener filter of its own: over twice so many frames (0.74 s) one fades into the
+FILTER_FADE_FRAMES = 16
+"""Each chunk has a filter of its own: over twice so many frames (0.74 s) one fades into the
 next."""
 
 
@@ -51,6 +51,8 @@ class Separator:
         chunks: sizes of the chunks that songs are cut into.
         wiener_iterations: of the multichannel Wiener filter on the stems, 0 for none. It learns
             from one chunk at a time (12 s), and chunks fade into each other.
+        spatial: whether masks go through `stemsep.dsp.spatial_filter`, which learns and fades
+            alike; None: whether the network was made for it. The Wiener filter takes its place.
 
     Example:
         >>> separator = Separator.from_pretrained()
@@ -69,6 +71,7 @@ class Separator:
         precision: str = "auto",
         chunks: ChunkConfig | None = None,
         wiener_iterations: int = 0,
+        spatial: bool | None = None,
     ) -> None:
         if isinstance(network, OnnxNetwork):
             device, precision = onnx_settings(device, precision)
@@ -83,8 +86,13 @@ class Separator:
         )
         if wiener_iterations < 0:
             raise ParameterError(f"wiener_iterations = {wiener_iterations}: it must be 0 or more")
-        if wiener_iterations and not self.chunks.fade_frames:
-            fade = min(WIENER_FADE_FRAMES, self.chunks.context_frames // 2)
+        spatial = self.config.spatial if spatial is None else spatial
+        if spatial and not _gives_shares(self.config):
+            raise ParameterError(
+                "the spatial filter needs masks from 0 to 1, unlike this network's"
+            )
+        if (wiener_iterations or spatial) and not self.chunks.fade_frames:
+            fade = min(FILTER_FADE_FRAMES, self.chunks.context_frames // 2)
             self.chunks = replace(self.chunks, fade_frames=fade)
         reach = self.config.stft.n_fft // self.config.stft.hop_length + self.chunks.fade_frames
         sizes = (self.chunks.core_frames, self.chunks.context_frames)
@@ -103,6 +111,7 @@ class Separator:
             self.precision,
             self.chunks,
             wiener_iterations=wiener_iterations,
+            spatial=spatial,
         )
 
     @classmethod
@@ -114,6 +123,7 @@ class Separator:
         precision: str = "auto",
         chunks: ChunkConfig | None = None,
         wiener_iterations: int = 0,
+        spatial: bool | None = None,
         backend: str | None = None,
     ) -> Separator:
         """Return a separator with a shipped or published network, or one from a checkpoint file.
@@ -125,6 +135,7 @@ class Separator:
             precision: ``"auto"``, ``"fp32"`` or ``"bf16"``.
             chunks: sizes of the chunks that songs are cut into.
             wiener_iterations: of the multichannel Wiener filter.
+            spatial: whether masks go through the spatial filter; None: as the network has it.
             backend: what computes the network: ``"torch"``, or ``"onnx"`` for onnxruntime, which
                 an ``.onnx`` file takes by itself.
 
@@ -140,6 +151,7 @@ class Separator:
             precision=precision,
             chunks=chunks,
             wiener_iterations=wiener_iterations,
+            spatial=spatial,
         )
 
     @property
@@ -299,3 +311,10 @@ class _Counted:
         for block in self.blocks:
             self.samples += block.shape[-1]
             yield block
+
+
+def _gives_shares(config: SeparationConfig) -> bool:
+    """Return whether a network's masks can be a stem's share of the power."""
+    if isinstance(config, MaskNetworkConfig):
+        return config.gives_shares
+    return not isinstance(config, SCNetConfig)

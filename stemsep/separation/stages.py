@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from stemsep.audio.prefetch import Prefetched
-from stemsep.dsp import wiener, wiener_scale
+from stemsep.dsp import spatial_filter, wiener, wiener_scale
 from stemsep.errors import StemsepError, WeightsError
 from stemsep.models import MaskNetwork, SeparationNetwork, network_input
 from stemsep.separation.chunking import (
@@ -28,7 +28,7 @@ from stemsep.separation.chunking import (
     heard_frames,
     join,
 )
-from stemsep.separation.masking import apply_masks, consistent_parts
+from stemsep.separation.masking import apply_masks, consistent_parts, masked_parts
 from stemsep.separation.results import Timings
 from stemsep.weights.onnx_network import OnnxNetwork
 
@@ -66,6 +66,8 @@ class Stages:
         precision: ``"fp32"`` or ``"bf16"``.
         chunks: sizes.
         wiener_iterations: of the multichannel Wiener filter, over one chunk at a time.
+        spatial: whether masks go through the spatial filter, over one chunk at a time, unless the
+            Wiener filter takes its place.
     """
 
     def __init__(
@@ -76,13 +78,15 @@ class Stages:
         chunks: ChunkConfig,
         *,
         wiener_iterations: int = 0,
+        spatial: bool = False,
     ) -> None:
         self.network, self.device, self.precision = network, device, precision
         self.chunks, self.config = chunks, network.config
-        self.wiener_iterations = wiener_iterations
+        self.wiener_iterations, self.spatial = wiener_iterations, spatial
         self.kept = core_frames(self.config.stft, chunks)
-        # The filter learns from the context, too.
-        self.wanted = slice(0, chunks.frames) if wiener_iterations else self.kept
+        # The filters learn from the context, too.
+        filtered = wiener_iterations or spatial
+        self.wanted = slice(0, chunks.frames) if filtered else self.kept
         # Apple's GPU lacks parts of complex arithmetic: only the network runs there.
         self.home = torch.device("cpu") if device.type == "mps" else device
 
@@ -173,16 +177,12 @@ class Stages:
 
     def _waveform(self, spectrum: Tensor, masks: Tensor, present: Tensor) -> Tensor:
         kept = self.kept
-        mixture = spectrum[..., kept]
         if self.wiener_iterations:
-            parts: Iterable[Tensor] = consistent_parts(
-                self._filtered(spectrum, masks, kept), mixture
-            )
-        elif not self.config.sums_to_one:
-            parts = consistent_parts(apply_masks(masks, mixture), mixture)
-        else:  # one stem at a time: the spectra of all are large
-            single = torch.split(masks, 1, dim=1)
-            parts = (apply_masks(mask, mixture) for mask in single)
+            parts = consistent_parts(self._filtered(spectrum, masks, kept), spectrum[..., kept])
+        elif self.spatial:
+            parts = iter([spatial_filter(masks, spectrum, frames=kept)])
+        else:
+            parts = masked_parts(masks, spectrum[..., kept], sums_to_one=self.config.sums_to_one)
         return core_waveform(parts, present[:, kept], self.config.stft, self.chunks)
 
     def _filtered(self, spectrum: Tensor, masks: Tensor, kept: slice) -> Tensor:

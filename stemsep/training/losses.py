@@ -9,24 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from stemsep.dsp import STFTConfig, istft, stft
+from stemsep.dsp import Planes, STFTConfig, istft, planes, stft
 from stemsep.errors import ParameterError
 
 __all__ = [
     "LossConfig",
-    "Planes",
     "apply_to_planes",
     "complex_l1",
     "log_l2",
     "magnitude_l1",
     "magnitude_l2",
     "multi_resolution",
-    "planes",
     "separation_loss",
     "si_sdr",
     "waveform_l1",
@@ -37,17 +34,6 @@ QUIET = 1e-3
 """Added to a mixture's level, so that silence is not divided by zero."""
 THRESHOLD = 3e-3
 """Of `log_l2`: an error this small a part of the mixture's energy (-25 dB) is good enough."""
-
-
-class Planes(NamedTuple):
-    """A complex tensor as two real ones."""
-
-    real: Tensor
-    imaginary: Tensor
-
-    def magnitude(self) -> Tensor:
-        """Return the absolute value."""
-        return torch.hypot(self.real, self.imaginary)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,15 +90,6 @@ LOSSES = (
     "waveform_l1",
     "si_sdr",
 )
-
-
-def planes(spectrum: Tensor) -> Planes:
-    """Return a complex tensor as real and imaginary planes ``(…, freq, time)``, each dense.
-
-    Frames lie together in memory, as those of a spectrum and of masks do.
-    """
-    frames = spectrum.mT
-    return Planes(frames.real.contiguous().mT, frames.imag.contiguous().mT)
 
 
 def apply_to_planes(masks: Tensor, mixture: Planes) -> Planes:

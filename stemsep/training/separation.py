@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from stemsep.data.augment import AugmentConfig
 from stemsep.data.remix import RemixConfig, RemixSampler
 from stemsep.data.track import STEMS, Track
-from stemsep.dsp import istft, stft
+from stemsep.dsp import Planes, istft, planes, spatial_filter, stft
 from stemsep.errors import DatasetError
 from stemsep.evaluation.sdr import frame_sdr, mean_scores
 from stemsep.models import (
@@ -23,8 +23,8 @@ from stemsep.models import (
     build_separation_network,
     network_input,
 )
-from stemsep.separation.masking import apply_masks, consistent_spectra
-from stemsep.training.losses import LossConfig, Planes, planes, separation_loss
+from stemsep.separation.masking import masked_parts
+from stemsep.training.losses import LossConfig, separation_loss
 from stemsep.training.pictures import spectrogram_pair
 from stemsep.training.stem_groups import group_examples, stem_groups
 from stemsep.training.trainable import separator_in, trainable
@@ -168,9 +168,11 @@ class SeparationTask:
         mixture = torch.from_numpy(track.mixed(0, track.samples))
         spectrum = stft(mixture, self.config.stft).to(device)
         masks = _masks_in_parts(separator_in(network), network_input(spectrum[None], self.config))
-        stems = apply_masks(masks[None], spectrum[None])
-        if not self.config.sums_to_one:  # as when songs are separated
-            stems = consistent_spectra(stems, spectrum[None])
+        if self.config.spatial:
+            stems = spatial_filter(masks[None], spectrum[None])
+        else:
+            parts = masked_parts(masks[None], spectrum[None], sums_to_one=self.config.sums_to_one)
+            stems = torch.cat(list(parts), dim=1)
         estimate = istft(stems[0], self.config.stft, length=mixture.shape[-1])
         return estimate.cpu().numpy(), self._reference(track), track.sample_rate
 

@@ -99,7 +99,7 @@ def metadata_of(config: SeparationConfig | ImageNetworkConfig, card: Card) -> Ma
 
     The header of a checkpoint (see `stemsep.weights.checkpoint`), and for networks that separate,
     what a program needs around them: ``sample_rate``, ``n_fft``, ``hop_length``, ``window``,
-    ``stems``, ``features``, ``frames_multiple``.
+    ``stems``, ``features``, ``spatial``, ``frames_multiple``.
     """
     header = header_of(config, card)
     if isinstance(config, ImageNetworkConfig):
@@ -111,6 +111,7 @@ def metadata_of(config: SeparationConfig | ImageNetworkConfig, card: Card) -> Ma
         "window": "hann, periodic" if config.stft.window == "hann" else config.stft.window,
         "stems": ",".join(config.stems),
         "features": getattr(config, "features", "left_right"),
+        "spatial": str(config.spatial).lower(),
         "frames_multiple": str(config.time_stride),
         "license": card.license,
     }

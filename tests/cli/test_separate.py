@@ -66,6 +66,15 @@ def test_options_reach_the_files(folder):
     assert soundfile.info("karaoke/song (vocals).flac").subtype == "PCM_24"
 
 
+def test_the_spatial_filter_is_taken_where_it_is_asked_for(folder):
+    def vocals(*options: str) -> np.ndarray:
+        assert separate(song("song.wav", noise(2)), *options, "--overwrite", "-q") == 0
+        return soundfile.read("separated/song/vocals.wav")[0]
+
+    assert np.abs(vocals("--spatial") - vocals()).max() > 1e-3
+    assert np.array_equal(vocals("--no-spatial"), vocals())
+
+
 def test_a_picture_is_drawn_beside_the_stems(folder, monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     assert separate(song("song.wav"), "--plot") == 0

@@ -226,6 +226,8 @@ def test_options_that_do_not_fit_are_wrong_usage(tmp_path, model, capsys):
         (["--mask-extension", "zeros"], "goes with --exact"),
         (["--exact", "--precision", "bf16"], "computes in fp32"),
         (["--exact", "--wiener", "2"], "one step of the Wiener filter at most"),
+        (["--exact", "--spatial"], "leave one out"),
+        (["--wiener", "1", "--spatial"], "leave one out"),
         (["--exact", "--model", "default"], "Open-Unmix's networks: choose one"),
     ):
         assert separate(tmp_path / "song.wav", model, *options) == 2

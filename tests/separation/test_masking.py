@@ -1,6 +1,6 @@
 import torch
 
-from stemsep.separation.masking import apply_masks, consistent_parts, consistent_spectra
+from stemsep.separation.masking import apply_masks, consistent_parts, masked_parts
 
 
 def spectrum(*shape: int, seed: int) -> torch.Tensor:
@@ -20,23 +20,30 @@ def test_masks_that_sum_to_one_keep_the_mixture():
     assert torch.allclose(apply_masks(masks, mixture).sum(1), mixture, atol=1e-5)
 
 
-def test_consistent_spectra_sum_to_the_mixture():
+def test_consistent_parts_sum_to_the_mixture():
     mixture, stems = spectrum(2, 2, 5, 7, seed=2), spectrum(2, 4, 2, 5, 7, seed=3)
-    assert torch.allclose(consistent_spectra(stems, mixture).sum(1), mixture, atol=1e-5)
     parts = list(consistent_parts(stems, mixture))
     assert [part.shape for part in parts] == [(2, 1, 2, 5, 7)] * 4
-    assert torch.equal(torch.cat(parts, 1), consistent_spectra(stems, mixture))
+    assert torch.allclose(torch.cat(parts, 1).sum(1), mixture, atol=1e-5)
+
+
+def test_masked_parts_are_the_masked_mixture_and_sum_to_it():
+    mixture, masks = spectrum(2, 2, 5, 7, seed=4), torch.rand(2, 3, 2, 5, 7)
+    parts = list(masked_parts(masks, mixture, sums_to_one=True))
+    assert torch.equal(torch.cat(parts, 1), apply_masks(masks, mixture))
+    made = torch.cat(list(masked_parts(masks, mixture, sums_to_one=False)), 1)
+    assert torch.allclose(made.sum(1), mixture, atol=1e-5)
 
 
 def test_the_residue_is_shared_by_energy():
     stems = torch.tensor([1.0, 2.0]).to(torch.complex64).reshape(1, 2, 1, 1, 1)
     mixture = torch.tensor([8.0]).to(torch.complex64).reshape(1, 1, 1, 1)
-    shared = consistent_spectra(stems, mixture).flatten()
+    shared = torch.cat(list(consistent_parts(stems, mixture))).flatten()
     assert torch.allclose(shared.real, torch.tensor([2.0, 6.0]))
 
 
 def test_a_silent_stem_gets_nothing_of_the_residue():
     stems = torch.tensor([2.0, 0.0]).to(torch.complex64).reshape(1, 2, 1, 1, 1)
     mixture = torch.tensor([3.0]).to(torch.complex64).reshape(1, 1, 1, 1)
-    shared = consistent_spectra(stems, mixture).flatten()
+    shared = torch.cat(list(consistent_parts(stems, mixture))).flatten()
     assert torch.allclose(shared.real, torch.tensor([3.0, 0.0]), atol=1e-6)

@@ -1,3 +1,6 @@
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -5,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stemsep import Separator
-from stemsep.dsp import istft, stft, wiener
+from stemsep.dsp import istft, spatial_filter, stft, wiener
 from stemsep.errors import ParameterError, StemsepError, WeightsError
 from stemsep.models import network_input
 from stemsep.separation.chunking import ChunkConfig
-from stemsep.separation.masking import apply_masks, consistent_spectra
+from stemsep.separation.masking import apply_masks, consistent_parts
 from tests.networks import STEMS, small_scnet, small_spleeter, tiny_network
 
 RATE = 8000  # of the tiny network
@@ -289,10 +292,9 @@ def test_bf16_is_close_to_fp32():
     assert 0 < difference < 0.02 * waveform.square().mean().sqrt()
 
 
-def test_the_wiener_filter_changes_the_stems_and_keeps_every_promise():
-    filtering = Separator(
-        tiny_network(), device="cpu", precision="fp32", chunks=CHUNKS, wiener_iterations=1
-    )
+@pytest.mark.parametrize("filters", [{"wiener_iterations": 1}, {"spatial": True}])
+def test_a_filter_changes_the_stems_and_keeps_every_promise(filters):
+    filtering = Separator(tiny_network(), device="cpu", precision="fp32", chunks=CHUNKS, **filters)
     waveform = song(9000)
     plain, filtered = SEPARATOR.separate(waveform, RATE), filtering.separate(waveform, RATE)
     assert max((plain[s] - filtered[s]).abs().max() for s in STEMS) > 0.01
@@ -300,8 +302,46 @@ def test_the_wiener_filter_changes_the_stems_and_keeps_every_promise():
     pieces = list(filtering.stream(waveform.split(1234, dim=-1), RATE))
     for stem in STEMS:
         assert torch.equal(torch.cat([piece[stem] for piece in pieces], -1), filtered[stem])
+    silent = filtering.separate(torch.zeros(2, 5000), RATE)
+    assert all((waveform == 0).all() for waveform in silent.values())
+
+
+def test_negative_iterations_are_refused():
     with pytest.raises(ParameterError, match="wiener_iterations = -1"):
         Separator(tiny_network(), device="cpu", wiener_iterations=-1)
+
+
+def test_the_spatial_filter_is_that_of_the_whole_chunk_and_of_networks_made_for_it():
+    network = tiny_network()
+    transform = network.config.stft
+    samples = 23 * transform.hop_length  # one chunk, in whole steps of the network
+    spectrum = stft(song(samples)[None], transform)
+    with torch.no_grad():
+        masks = network.eval()(network_input(spectrum, network.config))
+    expected = istft(spatial_filter(masks, spectrum)[0], transform, length=samples)
+    options: Any = {"device": "cpu", "precision": "fp32", "chunks": CHUNKS}
+    given = Separator(network, **options, spatial=True).separate(song(samples), RATE)
+    torch.testing.assert_close(torch.stack(list(given.values())), expected, atol=1e-5, rtol=0)
+    made_for_it = tiny_network()
+    made_for_it.config = replace(network.config, spatial=True)
+    own = Separator(made_for_it, **options).separate(song(samples), RATE)
+    without = Separator(made_for_it, **options, spatial=False).separate(song(samples), RATE)
+    plain = Separator(network, **options).separate(song(samples), RATE)
+    for stem in STEMS:
+        assert torch.equal(own[stem], given[stem])
+        assert torch.equal(without[stem], plain[stem])
+    filtered = Separator(made_for_it, **options, wiener_iterations=1).separate(song(samples), RATE)
+    in_its_place = Separator(network, **options, wiener_iterations=1).separate(song(samples), RATE)
+    assert all(torch.equal(filtered[stem], in_its_place[stem]) for stem in STEMS)
+
+
+@pytest.mark.parametrize("head", ["complex", "complex_tanh", "logits"])
+def test_masks_that_are_no_shares_have_no_spatial_filter(head):
+    for network in (tiny_network(head=head), small_scnet()):
+        with pytest.raises(ParameterError, match="needs masks from 0 to 1"):
+            Separator(network, device="cpu", spatial=True)
+    with pytest.raises(ParameterError, match="softmax or sigmoid"):
+        replace(tiny_network(head=head).config, spatial=True)
 
 
 def test_the_wiener_filter_is_that_of_all_frequencies_and_frames(monkeypatch):
@@ -320,7 +360,8 @@ def test_the_wiener_filter_is_that_of_all_frequencies_and_frames(monkeypatch):
     with torch.no_grad():
         masks = network.eval()(network_input(spectrum, network.config))
     stems = wiener(apply_masks(masks, spectrum), spectrum, iterations=1)
-    expected = istft(consistent_spectra(stems, spectrum)[0], transform, length=samples)
+    consistent = torch.cat(list(consistent_parts(stems, spectrum)), 1)
+    expected = istft(consistent[0], transform, length=samples)
     found = filtering.separate(waveform, RATE)
     torch.testing.assert_close(torch.stack(list(found.values())), expected, atol=2e-4, rtol=0)
 

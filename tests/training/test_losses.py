@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from stemsep.dsp import STFTConfig, stft
+from stemsep.dsp import STFTConfig, planes, stft
 from stemsep.errors import ParameterError
 from stemsep.training import losses
-from stemsep.training.losses import LossConfig, apply_to_planes, planes, separation_loss
+from stemsep.training.losses import LossConfig, apply_to_planes, separation_loss
 
 TRANSFORM = STFTConfig(n_fft=16, hop_length=4)
 
@@ -29,13 +29,6 @@ def loss(masks, reference, *, weight=None, **config):
         transform=TRANSFORM,
     )
     return value.item()
-
-
-def test_planes_are_the_real_and_then_the_imaginary_part():
-    spectrum = torch.tensor([[1 + 2j, 3 - 4j], [0j, 1j]])  # (freq, time)
-    assert [plane.tolist() for plane in planes(spectrum)] == [[[1, 3], [0, 0]], [[2, -4], [0, 1]]]
-    assert all(plane.mT.is_contiguous() for plane in planes(spectrum))
-    assert planes(spectrum).magnitude()[0].tolist() == pytest.approx([5**0.5, 5])
 
 
 def test_the_loss_is_that_of_complex_arithmetic():

@@ -8,10 +8,10 @@ import torch
 from stemsep.data.augment import AugmentConfig
 from stemsep.data.remix import RemixConfig
 from stemsep.data.track import STEMS, Track
-from stemsep.dsp import STFTConfig, stft
+from stemsep.dsp import STFTConfig, istft, spatial_filter, stft
 from stemsep.errors import DatasetError
 from stemsep.evaluation.sdr import track_sdr
-from stemsep.models import MaskNetwork, SpleeterConfig
+from stemsep.models import MaskNetwork, SpleeterConfig, network_input
 from stemsep.training import separation
 from stemsep.training.config import TrainConfig
 from stemsep.training.engine import train
@@ -264,3 +264,19 @@ def test_masks_that_do_not_sum_to_one_are_scored_as_songs_are_separated():
     task = build([track("a")], [track("c", seed=20)], config=config)
     estimate, _, _ = task._scored(task.network.eval(), task.valid[0])
     assert np.allclose(estimate.sum(0), task.valid[0].mixed(0, 3 * RATE), atol=1e-4)
+
+
+def test_a_network_made_for_the_spatial_filter_is_scored_with_it():
+    song = track("c", seed=20)
+    made_for_it = replace(tiny_config(), spatial=True)
+    plain, filtered = (build([track("a")], [song], config=c) for c in (tiny_config(), made_for_it))
+    network = plain.network.eval()
+    estimate, _, _ = filtered._scored(network, song)
+    mixture = song.mixed(0, song.samples)
+    assert np.allclose(estimate.sum(0), mixture, atol=1e-4)
+    assert not np.allclose(estimate, plain._scored(network, song)[0], atol=1e-3)
+    spectrum = stft(torch.from_numpy(mixture), made_for_it.stft)[None]
+    with torch.no_grad():
+        stems = spatial_filter(network(network_input(spectrum, made_for_it)), spectrum)
+    expected = istft(stems[0], made_for_it.stft, length=song.samples)
+    assert np.allclose(estimate, expected, atol=1e-5)

@@ -1,0 +1,156 @@
+"""Masks -> stems, told apart by where they lie in stereo as well.
+
+A mask takes its share of a bin in each channel, whatever the two channels have to do with each
+other. But a stem mostly lies somewhere: its left and its right are alike, or of opposite sign, or
+one is silent. The masks say where each stem lies at each frequency, and that is applied to the
+mixture again: the multichannel Wiener filter, with the masks themselves as the stems' powers.
+
+References:
+    N. Duong, E. Vincent, R. Gribonval, "Under-determined reverberant audio source separation using
+    a full-rank spatial covariance model", IEEE TASLP 18(7), 2010: model and filter, equations 4 to
+    8. There, as in `stemsep.dsp.wiener`, a stem's power is that of its estimate; the share of the
+    mixture that its mask is, is softer: where stems lie alike, the filter is the mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from stemsep.dsp.planes import Planes, planes
+from stemsep.errors import ParameterError
+
+__all__ = ["spatial_filter"]
+
+DIFFUSE = 0.01
+"""Of each stem's power, what comes from everywhere: a stem is never quite at one place."""
+TINY = 1e-20
+"""A power that no bin has: in silence all stems share alike, and lie nowhere."""
+LEARNED = 2
+"""Of so many frames one is learned from: windows overlap."""
+FRAMES_AT_ONCE = 32
+"""What is computed with so many frames stays in a processor's cache."""
+
+
+class _Spatial(NamedTuple):
+    """Hermitian 2 x 2 matrices: left with left, right with right, left with right."""
+
+    left: Tensor
+    right: Tensor
+    cross: Planes
+
+
+def spatial_filter(masks: Tensor, mixture: Tensor, *, frames: slice = slice(None)) -> Tensor:
+    """Return stems that sum to the mixture, filtered by where their masks say that they lie.
+
+    For each stem j with the mask m_j of the mixture x, both of two channels c::
+
+        s_j(f, t) = sum_c m_j |x|^2 / sum_k sum_c m_k |x|^2     share of the power
+        C_j(f)    = sum_t s_j^2 x x^H                           spatial covariance of s_j x
+        R_j(f)    = 2 C_j / trace(C_j) + DIFFUSE I
+        y_j(f, t) = s_j R_j (sum_k s_k R_k)^-1 x
+
+    Args:
+        masks: ``(batch, stems, 2, freq, time)``, real and not negative.
+        mixture: ``(batch, 2, freq, time)``, complex.
+        frames: which to return; where stems lie is learned from all of them.
+
+    Returns:
+        ``(batch, stems, 2, freq, time)``, complex, of ``frames``.
+
+    Raises:
+        ParameterError: complex masks, or shapes that do not fit.
+    """
+    fitting = masks.ndim == 5 and masks[:, 0].shape == mixture.shape and mixture.shape[1] == 2
+    if not fitting or masks.is_complex():
+        raise ParameterError(
+            f"{masks.dtype} masks {tuple(masks.shape)} do not fit the mixture "
+            f"{tuple(mixture.shape)}: give real (batch, stems, 2, freq, time) and "
+            "(batch, 2, freq, time)"
+        )
+    given = list(_in_parts(masks.mT, mixture.mT))
+    shares = torch.cat([_shares(mask, _turned(planes(mix.mT))) for mask, mix in given], dim=-2)
+    some = _turned(planes(mixture[..., ::LEARNED]))
+    spatial = _learned(shares[..., ::LEARNED, :], some)
+    parts = _in_parts(shares[..., frames, :], mixture[..., frames].mT)
+    stems = (_filtered(share, _turned(planes(mix.mT)), spatial) for share, mix in parts)
+    return torch.cat([torch.complex(*stem) for stem in stems], dim=-2).mT
+
+
+# From here on frames lie together: all is (…, time, freq).
+
+
+def _turned(spectrum: Planes) -> Planes:
+    return Planes(*(plane.mT for plane in spectrum))
+
+
+def _in_parts(*tensors: Tensor) -> Iterable[tuple[Tensor, ...]]:
+    """Return tensors a few frames at a time."""
+    return zip(*(torch.split(tensor, FRAMES_AT_ONCE, -2) for tensor in tensors), strict=True)
+
+
+def _channels(mixture: Planes) -> tuple[Planes, Planes]:
+    """Return left and right, ``(batch, 1, time, freq)`` each."""
+    left, right = (Planes(*(plane[:, c : c + 1] for plane in mixture)) for c in (0, 1))
+    return left, right
+
+
+def _power(channel: Planes) -> Tensor:
+    return channel.real.square() + channel.imaginary.square()
+
+
+def _shares(masks: Tensor, mixture: Planes) -> Tensor:
+    """Return each stem's share of the power, ``(batch, stems, time, freq)``."""
+    left, right = map(_power, _channels(mixture))
+    power = torch.addcmul(masks[:, :, 0] * left, masks[:, :, 1], right) + TINY
+    return power / power.sum(1, keepdim=True)
+
+
+def _learned(shares: Tensor, mixture: Planes) -> _Spatial:
+    """Return where the stems lie, each ``(batch, stems, 1, freq)``."""
+    left, right = _channels(mixture)
+    products = [
+        _power(left),
+        _power(right),
+        left.real * right.real + left.imaginary * right.imaginary,
+        left.imaginary * right.real - left.real * right.imaginary,
+    ]
+    weight = shares.square()
+    sums = [(weight * product).sum(-2, keepdim=True) for product in products]
+    level = (sums[0] + sums[1]) / 2 + TINY
+    lefts, rights, *cross = (each / level for each in sums)
+    return _Spatial(lefts + DIFFUSE, rights + DIFFUSE, Planes(*cross))
+
+
+def _filtered(shares: Tensor, mixture: Planes, spatial: _Spatial) -> Planes:
+    """Return the stems ``(batch, stems, 2, time, freq)``."""
+    a, d, b = spatial
+    first, second = _whitened(shares, mixture, spatial)
+    stems = []
+    for part, other, sign in ((0, 1, -1), (1, 0, 1)):  # real parts, then imaginary ones
+        turned = sign * b.imaginary
+        left = torch.addcmul(a * first[part], b.real, second[part])
+        left = torch.addcmul(left, turned, second[other])
+        right = torch.addcmul(d * second[part], b.real, first[part])
+        right = torch.addcmul(right, -turned, first[other])
+        stems.append(torch.stack([shares * left, shares * right], dim=2))
+    return Planes(*stems)
+
+
+def _whitened(shares: Tensor, mixture: Planes, spatial: _Spatial) -> tuple[Planes, Planes]:
+    """Return ``(sum_k s_k R_k)^-1 x``, its two channels ``(batch, 1, time, freq)`` each."""
+    (a, d, b), (left, right) = spatial, _channels(mixture)
+    a, d, real, imaginary = ((shares * x).sum(1, keepdim=True) for x in (a, d, *b))
+    scale = 1 / (a * d - real.square() - imaginary.square())
+    first = Planes(
+        (d * left.real - real * right.real + imaginary * right.imaginary) * scale,
+        (d * left.imaginary - real * right.imaginary - imaginary * right.real) * scale,
+    )
+    second = Planes(
+        (a * right.real - real * left.real - imaginary * left.imaginary) * scale,
+        (a * right.imaginary - real * left.imaginary + imaginary * left.real) * scale,
+    )
+    return first, second
