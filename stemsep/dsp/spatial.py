@@ -30,7 +30,7 @@ DIFFUSE = 0.01
 TINY = 1e-20
 """A power that no bin has: in silence all stems share alike, and lie nowhere."""
 LEARNED = 2
-"""Of so many frames one is learned from: windows overlap."""
+"""Of so many frames one is learned from (is in sum_t below): windows overlap."""
 FRAMES_AT_ONCE = 32
 """What is computed with so many frames stays in a processor's cache."""
 
@@ -49,7 +49,7 @@ def spatial_filter(masks: Tensor, mixture: Tensor, *, frames: slice = slice(None
     For each stem j with the mask m_j of the mixture x, both of two channels c::
 
         s_j(f, t) = sum_c m_j |x|^2 / sum_k sum_c m_k |x|^2     share of the power
-        C_j(f)    = sum_t s_j^2 x x^H                           spatial covariance of s_j x
+        C_j(f)    = sum_t s_j^2 x x^H                           covariance of the channels of s_j x
         R_j(f)    = 2 C_j / trace(C_j) + DIFFUSE I
         y_j(f, t) = s_j R_j (sum_k s_k R_k)^-1 x
 
@@ -71,20 +71,20 @@ def spatial_filter(masks: Tensor, mixture: Tensor, *, frames: slice = slice(None
             f"{tuple(mixture.shape)}: give real (batch, stems, 2, freq, time) and "
             "(batch, 2, freq, time)"
         )
-    given = list(_in_parts(masks.mT, mixture.mT))
-    shares = torch.cat([_shares(mask, _turned(planes(mix.mT))) for mask, mix in given], dim=-2)
-    some = _turned(planes(mixture[..., ::LEARNED]))
-    spatial = _learned(shares[..., ::LEARNED, :], some)
-    parts = _in_parts(shares[..., frames, :], mixture[..., frames].mT)
-    stems = (_filtered(share, _turned(planes(mix.mT)), spatial) for share, mix in parts)
-    return torch.cat([torch.complex(*stem) for stem in stems], dim=-2).mT
+    turned = mixture.mT
+    parts = _in_parts(masks.mT, turned)
+    shares = torch.cat([_shares(mask, _planes(mix)) for mask, mix in parts], dim=-2)
+    spatial = _learned(shares[..., ::LEARNED, :], _planes(turned[..., ::LEARNED, :]))
+    parts = _in_parts(shares[..., frames, :], turned[..., frames, :])
+    stems = [torch.complex(*_filtered(share, _planes(mix), spatial)) for share, mix in parts]
+    return torch.cat(stems, dim=-2).mT
 
 
-# From here on frames lie together: all is (…, time, freq).
+# From here on all is (…, time, freq): frames lie together.
 
 
-def _turned(spectrum: Planes) -> Planes:
-    return Planes(*(plane.mT for plane in spectrum))
+def _planes(frames: Tensor) -> Planes:
+    return Planes(*(plane.mT for plane in planes(frames.mT)))
 
 
 def _in_parts(*tensors: Tensor) -> Iterable[tuple[Tensor, ...]]:
