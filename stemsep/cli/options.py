@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -25,6 +26,9 @@ __all__ = [
 ]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+MOST_CHARACTERS = 400
+"""Of an internal error: a compiler's say can be pages long."""
 
 
 def debug_option(command: Command) -> Command:
@@ -101,7 +105,7 @@ def one_line(error: BaseException) -> str:
         return "out of memory: close other programs"
     if isinstance(error, StemsepError | OSError):
         return text
-    name = type(error).__name__
+    name, text = type(error).__name__, shorten(text, MOST_CHARACTERS, placeholder=" ...")
     return f"internal error: {name}: {text}; please report it, with what --debug prints"
 
 

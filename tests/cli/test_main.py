@@ -8,6 +8,7 @@ import pytest
 
 import stemsep
 from stemsep.cli.main import COMMANDS, cli, main
+from stemsep.cli.options import one_line
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,3 +68,11 @@ def test_python_dash_m_is_the_same_command():
         [sys.executable, "-m", "stemsep", "--version"], capture_output=True, text=True
     )
     assert stemsep.__version__ in ran.stdout
+
+
+def test_an_internal_error_is_one_line_that_can_be_read_however_much_it_says():
+    line = one_line(RuntimeError("the compiler failed:\n" + "warning: unused\n" * 10_000))
+    assert line.startswith("internal error: RuntimeError: the compiler failed: warning")
+    assert line.endswith("please report it, with what --debug prints")
+    assert len(line) < 600
+    assert one_line(OSError("path " * 200)).count("path") == 200
