@@ -11,24 +11,25 @@ from pathlib import Path
 import click
 import librosa
 import numpy as np
+import scipy.fft
 import torch
 from numpy.typing import NDArray
 
 from stemsep import Separator
 from stemsep.audio import read_audio
+from stemsep.cli.memory import keep_freed_memory
 
 RATE, SECONDS = 44_100, 10
 
 
 def weighted_level(waveform: NDArray[np.float32], rate: int) -> float:
     """Return the A-weighted RMS (IEC 61672) of ``(channels, samples)``, in dB."""
-    spectrum = np.fft.rfft(waveform)
+    n_fft = scipy.fft.next_fast_len(waveform.shape[1], real=True)  # silence after it adds nothing
+    spectrum = scipy.fft.rfft(waveform, n_fft)
     weights = librosa.db_to_amplitude(
-        librosa.A_weighting(
-            np.maximum(np.fft.rfftfreq(waveform.shape[1], 1 / rate), 1), min_db=None
-        )
+        librosa.A_weighting(np.maximum(np.fft.rfftfreq(n_fft, 1 / rate), 1), min_db=None)
     )
-    power = (np.abs(spectrum * weights) ** 2).sum() / waveform.shape[1] / waveform.size
+    power = (np.abs(spectrum * weights) ** 2).sum() / n_fft / waveform.size
     return float(10 * np.log10(2 * power + 1e-20))
 
 
@@ -63,4 +64,5 @@ def main(sounds: tuple[Path, ...], model: str) -> None:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     main()
