@@ -32,7 +32,7 @@ TINY = 1e-20
 LEARNED = 2
 """Of so many frames one is learned from (is in sum_t below): windows overlap."""
 FRAMES_AT_ONCE = 32
-"""What is computed with so many frames stays in a processor's cache."""
+"""What is computed with so many frames stays in a processor's cache, and is little."""
 
 
 class _Spatial(NamedTuple):
@@ -72,12 +72,15 @@ def spatial_filter(masks: Tensor, mixture: Tensor, *, frames: slice = slice(None
             "(batch, 2, freq, time)"
         )
     turned = mixture.mT
-    parts = _in_parts(masks.mT, turned)
-    shares = torch.cat([_shares(mask, _planes(mix)) for mask, mix in parts], dim=-2)
+    shares = masks.new_empty(*masks.shape[:2], *turned.shape[2:])
+    for share, mask, mix in _in_parts(shares, masks.mT, turned):
+        share.copy_(_shares(mask, _planes(mix)))
     spatial = _learned(shares[..., ::LEARNED, :], _planes(turned[..., ::LEARNED, :]))
-    parts = _in_parts(shares[..., frames, :], turned[..., frames, :])
-    stems = [torch.complex(*_filtered(share, _planes(mix), spatial)) for share, mix in parts]
-    return torch.cat(stems, dim=-2).mT
+    shares, turned = shares[..., frames, :], turned[..., frames, :]
+    stems = mixture.new_empty(*masks.shape[:3], *turned.shape[2:])
+    for stem, share, mix in _in_parts(stems, shares, turned):
+        stem.copy_(torch.complex(*_filtered(share, _planes(mix), spatial)))
+    return stems.mT
 
 
 # From here on all is (…, time, freq): frames lie together.
