@@ -62,8 +62,8 @@ class MaskNetworkConfig:
                 f"features = '{self.features}' need a U-Net of {self.n_features} channels in and "
                 f"{self.unet.out_channels} out, and padding 'same'"
             )
-        if self.spatial and not (self.unet.out_channels == 2 and self.gives_shares):
-            raise ParameterError("spatial = true needs softmax or sigmoid masks of two channels")
+        if self.spatial and not (self.unet.out_channels == 2 and self.sums_to_one):
+            raise ParameterError("spatial = true needs softmax masks of two channels")
         check_sample_rate(self.sample_rate)
         if not 1 <= self.n_bins <= self.stft.n_freq:
             raise ParameterError(f"n_bins = {self.n_bins}: the STFT has {self.stft.n_freq}")
@@ -81,11 +81,6 @@ class MaskNetworkConfig:
     def time_stride(self) -> int:
         """Frames that one step of the lowest level spans."""
         return int(2 ** (self.unet.levels - 1))
-
-    @property
-    def gives_shares(self) -> bool:
-        """Whether masks are from 0 to 1."""
-        return self.unet.head in ("softmax", "sigmoid")
 
     @property
     def sums_to_one(self) -> bool:

@@ -19,7 +19,7 @@ from torch import Tensor
 from stemsep.audio import fit_length, from_stereo_pairs, reblock, resample, stereo_pairs
 from stemsep.audio.prefetch import Passed, Prefetched
 from stemsep.errors import ParameterError
-from stemsep.models import MaskNetworkConfig, SCNetConfig, SeparationConfig, SeparationNetwork
+from stemsep.models import SCNetConfig, SeparationNetwork
 from stemsep.models.fold import fold_norms
 from stemsep.separation.backend import load_for_backend, onnx_settings
 from stemsep.separation.checks import as_array, check_rate, checked_blocks
@@ -87,9 +87,9 @@ class Separator:
         if wiener_iterations < 0:
             raise ParameterError(f"wiener_iterations = {wiener_iterations}: it must be 0 or more")
         spatial = self.config.spatial if spatial is None else spatial
-        if spatial and not _gives_shares(self.config):
+        if spatial and not self.config.sums_to_one:
             raise ParameterError(
-                "the spatial filter needs masks from 0 to 1, unlike this network's"
+                "the spatial filter needs masks that sum to one: this network's do not"
             )
         if (wiener_iterations or spatial) and not self.chunks.fade_frames:
             fade = min(FILTER_FADE_FRAMES, self.chunks.context_frames // 2)
@@ -311,10 +311,3 @@ class _Counted:
         for block in self.blocks:
             self.samples += block.shape[-1]
             yield block
-
-
-def _gives_shares(config: SeparationConfig) -> bool:
-    """Return whether a network's masks can be a stem's share of the power."""
-    if isinstance(config, MaskNetworkConfig):
-        return config.gives_shares
-    return not isinstance(config, SCNetConfig)

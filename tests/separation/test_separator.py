@@ -335,12 +335,12 @@ def test_the_spatial_filter_is_that_of_the_whole_chunk_and_of_networks_made_for_
     assert all(torch.equal(filtered[stem], in_its_place[stem]) for stem in STEMS)
 
 
-@pytest.mark.parametrize("head", ["complex", "complex_tanh", "logits"])
-def test_masks_that_are_no_shares_have_no_spatial_filter(head):
+@pytest.mark.parametrize("head", ["complex", "complex_tanh", "logits", "sigmoid"])
+def test_masks_that_do_not_sum_to_one_have_no_spatial_filter(head):
     for network in (tiny_network(head=head), small_scnet()):
-        with pytest.raises(ParameterError, match="needs masks from 0 to 1"):
+        with pytest.raises(ParameterError, match="masks that sum to one"):
             Separator(network, device="cpu", spatial=True)
-    with pytest.raises(ParameterError, match="softmax or sigmoid"):
+    with pytest.raises(ParameterError, match="needs softmax masks"):
         replace(tiny_network(head=head).config, spatial=True)
 
 
