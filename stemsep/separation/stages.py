@@ -144,8 +144,12 @@ class Stages:
 
     def _run_network(self, features: Tensor, wanted: slice) -> Tensor:
         """Return masks of the wanted frames at home; halve a batch too big for the device."""
+        # Where the lowest level is one frame wide, bf16 convolutions with AMX (oneDNN's, in torch
+        # 2.13) read memory that is not theirs: Spleeter's stems differed from run to run.
+        wide = features.shape[-1] > self.config.time_stride
+        bf16 = wide and self.precision == "bf16"
         try:
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
                 if isinstance(self.network, MaskNetwork):
                     masks: Tensor = self.network(features, wanted)
                 else:

@@ -78,6 +78,7 @@ def _sound(config: SeparationConfig) -> dict[str, Any]:
         "sample_rate": config.sample_rate,
         "n_fft": config.stft.n_fft,
         "hop_length": config.stft.hop_length,
+        "spatial_filter": config.spatial,
         "parameters": count_parameters(network),
         "gmac_per_second": round(gmac_per_second(config), 3),
     }

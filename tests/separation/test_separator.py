@@ -381,6 +381,19 @@ def test_scnet_gives_stems_that_sum_to_the_song_in_pieces_as_at_once() -> None:
     assert all((waveform == 0).all() for waveform in silent.values())
 
 
+def test_a_sound_of_one_step_is_computed_in_fp32():
+    """Else it differs from run to run with AMX, where the lowest level is one frame wide."""
+    spleeter = small_spleeter()
+    step = spleeter.config.time_stride * spleeter.config.stft.hop_length
+    for samples, alike in ((step // 2, True), (2 * step, False)):
+        stems = [
+            Separator(spleeter, device="cpu", precision=precision).separate(song(samples), RATE)
+            for precision in ("bf16", "fp32")
+        ]
+        same = [torch.equal(*pair) for pair in zip(*(s.values() for s in stems), strict=True)]
+        assert all(same) == alike
+
+
 def test_scnet_is_not_computed_in_bf16_unless_asked(monkeypatch):
     monkeypatch.setattr("stemsep.separation.device.cpu_has_bf16", lambda: True)
     network = small_scnet()

@@ -20,6 +20,8 @@ def test_what_a_checkpoint_tells_goes_through_json_unchanged(tmp_path):
     assert told["recipe_hash"] == card.recipe_hash
     assert told["license"] == "CC0"
     assert told["gmac_per_second"] > 0
+    assert told["spatial_filter"] is False
+    assert describe("default")["spatial_filter"] is True
 
 
 def test_an_unknown_model_is_an_error(tmp_path):

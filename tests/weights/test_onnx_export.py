@@ -128,6 +128,7 @@ def test_the_file_says_what_a_program_needs_and_nothing_of_this_machine():
     config, card = read_card(find_checkpoint("default"))
     assert int(about["n_fft"]) == config.stft.n_fft
     assert int(about["hop_length"]) == config.stft.hop_length
+    assert about["spatial"] == ("true" if config.spatial else "false")
     assert int(about["sample_rate"]) == config.sample_rate
     assert about["stems"].split(",") == list(config.stems)
     assert about["license"] == card.license
