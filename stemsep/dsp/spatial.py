@@ -7,8 +7,8 @@ mixture again: the multichannel Wiener filter, with the masks themselves as the 
 
 References:
     N. Duong, E. Vincent, R. Gribonval, "Under-determined reverberant audio source separation using
-    a full-rank spatial covariance model", IEEE TASLP 18(7), 2010: model and filter, equations 4 to
-    8. There, as in `stemsep.dsp.wiener`, a stem's power is that of its estimate; the share of the
+    a full-rank spatial covariance model", IEEE TASLP 18(7), 2010: the model and the filter.
+    There, as in `stemsep.dsp.wiener`, a stem's power is that of its estimate; the share of the
     mixture that its mask is, is softer: where stems lie alike, the filter is the mask.
 """
 
