@@ -423,6 +423,7 @@ def test_a_curve_is_drawn_at_the_end_and_without_matplotlib_a_line_says_so(tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method.:DeprecationWarning")  # torch's own
 def test_a_compiled_network_learns_and_its_state_has_plain_names(tmp_path):
     task = Regression(plain=True)
     train(task, replace(CONFIG, compile=True), tmp_path)
