@@ -100,8 +100,8 @@ def _complete_model(ctx: click.Context, param: click.Parameter, incomplete: str)
 @click.option(
     "--spatial/--no-spatial",
     default=None,
-    help="Tell stems apart by where they lie in stereo, too, with or without the network's having "
-    "been made for it (default: as it was; the Wiener filter takes its place).",
+    help="Tell stems apart by where they lie in stereo, too, or by the network's masks alone "
+    "(default: as the network was made for; --wiener takes the place of either).",
 )
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, help="Songs at once (default: 1).")
 @click.option(
