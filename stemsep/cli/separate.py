@@ -100,8 +100,9 @@ def _complete_model(ctx: click.Context, param: click.Parameter, incomplete: str)
 @click.option(
     "--spatial/--no-spatial",
     default=None,
-    help="Tell stems apart by where they lie in stereo, too, or by the network's masks alone "
-    "(default: as the network was made for; --wiener takes the place of either).",
+    help="Tell stems apart by what comes again and where they lie in stereo, too, or by the "
+    "network's masks alone (default: as the network was made for; --wiener takes the place of "
+    "either).",
 )
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, help="Songs at once (default: 1).")
 @click.option(

@@ -14,7 +14,7 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from stemsep.models.unet import UNetConfig
 
-__all__ = ["BLOCKS", "Downsample", "FrameContext", "TimeContext", "Upsample", "fit_to"]
+__all__ = ["BLOCKS", "Downsample", "Upsample", "activation", "fit_to", "norm"]
 
 
 class DoubleConvolution(nn.Module):
@@ -39,7 +39,7 @@ class Residual(nn.Module):
         self.first = _convolution(inputs, middle, c)
         self.second = _convolution(middle, outputs, c, activate=False)
         self.shortcut = _shortcut(inputs, outputs)
-        self.activation = _activation(c)
+        self.activation = activation(c)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return ``(batch, outputs, freq, time)``."""
@@ -80,9 +80,9 @@ class FrequencyBottleneck(nn.Module):
         super().__init__()
         narrow = max(1, freq // c.tdf_factor)
         self.down = nn.Linear(freq, narrow, bias=False)
-        self.down_norm = nn.Sequential(*_norm(channels, c), _activation(c))
+        self.down_norm = nn.Sequential(*norm(channels, c), activation(c))
         self.up = nn.Linear(narrow, freq, bias=False)
-        self.up_norm = nn.Sequential(*_norm(channels, c), _activation(c))
+        self.up_norm = nn.Sequential(*norm(channels, c), activation(c))
 
     def forward(self, features: Tensor) -> Tensor:
         """Return ``(batch, channels, freq, time)``."""
@@ -93,123 +93,6 @@ class FrequencyBottleneck(nn.Module):
 
 # All are built with the same arguments; only the last needs the number of frequency bins.
 BLOCKS = {"double": DoubleConvolution, "residual": Residual, "tfc_tdf": TfcTdf}
-
-
-class TimeContext(nn.Module):
-    """A convolution of three frames along time, far apart, and a pointwise one, plus a shortcut.
-
-    A few of them with growing dilation see seconds at little cost, where a recurrent layer would
-    see the whole chunk and make its result depend on where a song is cut. Training starts from the
-    identity: the last layer is all zeros.
-
-    Reference: F. Yu, V. Koltun, "Multi-scale context aggregation by dilated convolutions", ICLR
-    2016 (arXiv 1511.07122).
-    """
-
-    def __init__(self, channels: int, dilation: int, c: UNetConfig) -> None:
-        super().__init__()
-        bias, reach = c.norm == "none", (0, dilation)
-        layers: list[nn.Module] = [
-            nn.Conv2d(channels, channels, (1, 3), padding=reach, dilation=(1, dilation), bias=bias),
-            *_norm(channels, c),
-            _activation(c),
-            nn.Conv2d(channels, channels, 1, bias=bias),
-            *_norm(channels, c),
-        ]
-        for parameter in layers[-1].parameters():
-            nn.init.zeros_(parameter)
-        self.layers = nn.Sequential(*layers)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Return ``(batch, channels, freq, time)``."""
-        result: Tensor = features + self.layers(features)
-        return result
-
-
-class FrameRecurrence(nn.Module):
-    """A recurrent layer over all frames, in both directions, plus a shortcut.
-
-    Training starts from the identity.
-
-    Reference: S. Hochreiter, J. Schmidhuber, "Long short-term memory", Neural Computation 9(8),
-    1997; as the middle of a separator: F.-R. Stöter et al., "Open-Unmix", JOSS 4(41), 2019.
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        half = (width + 1) // 2  # for each direction, so that both have the width together
-        self.recurrent = nn.LSTM(width, half, batch_first=True, bidirectional=True)
-        self.joined = nn.Linear(2 * half, width)
-        for parameter in self.joined.parameters():
-            nn.init.zeros_(parameter)
-
-    def forward(self, frames: Tensor) -> Tensor:
-        """Return ``(batch, width, 1, time)``."""
-        seen, _ = self.recurrent(frames[:, :, 0].transpose(1, 2))  # (batch, time, 2 * half)
-        joined: Tensor = self.joined(seen)
-        return frames + joined.transpose(1, 2)[:, :, None]
-
-
-class FrameAttention(nn.Module):
-    """Every frame beside every other, wherever they are, plus a shortcut.
-
-    The places of frames are not told: the convolutions before it have seen what is near. Training
-    starts from the identity.
-
-    Reference: A. Vaswani et al., "Attention is all you need", NeurIPS 2017 (arXiv 1706.03762),
-    section 3.2.2; the norm comes first.
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        heads = max(count for count in (1, 2, 4, 8) if width % count == 0)
-        self.norm = nn.LayerNorm(width)
-        self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
-        for parameter in self.attention.out_proj.parameters():
-            nn.init.zeros_(parameter)
-
-    def forward(self, frames: Tensor) -> Tensor:
-        """Return ``(batch, width, 1, time)``."""
-        vectors = self.norm(frames[:, :, 0].transpose(1, 2))  # (batch, time, width)
-        attended: Tensor = self.attention(vectors, vectors, vectors, need_weights=False)[0]
-        return frames + attended.transpose(1, 2)[:, :, None]
-
-
-SEQUENCES = {"lstm": FrameRecurrence, "attention": FrameAttention}
-
-
-class FrameContext(nn.Module):
-    """Whole frames along time: all channels and rows as one narrow vector, plus a shortcut.
-
-    Here are most of a network's weights and hardly any of its work: at the lowest level a frame is
-    wide, but there are few. Each dilation adds a residual convolution of three of the vectors,
-    ``frame_sequence`` a layer that sees all of them. Training starts from the identity, as of
-    `TimeContext`.
-    """
-
-    def __init__(self, channels: int, freq: int, c: UNetConfig) -> None:
-        super().__init__()
-        bias, width = c.norm == "none", c.frame_width
-        self.narrow = nn.Sequential(
-            nn.Conv2d(channels * freq, width, 1, bias=bias), *_norm(width, c), _activation(c)
-        )
-        along_time: list[nn.Module] = [
-            TimeContext(width, dilation, c) for dilation in c.time_dilations
-        ]
-        if c.frame_sequence != "none":
-            along_time.append(SEQUENCES[c.frame_sequence](width))
-        self.along_time = nn.Sequential(*along_time)
-        self.widen = nn.Sequential(
-            nn.Conv2d(width, channels * freq, 1, bias=bias), *_norm(channels * freq, c)
-        )
-        for parameter in self.widen[-1].parameters():
-            nn.init.zeros_(parameter)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Return ``(batch, channels, freq, time)``."""
-        frames = features.flatten(1, 2)[:, :, None]  # (batch, channels * freq, 1, time)
-        wide: Tensor = self.widen(self.along_time(self.narrow(frames)))
-        return features + torch.unflatten(wide[:, :, 0], 1, features.shape[1:3])
 
 
 class Downsample(nn.Module):
@@ -223,7 +106,7 @@ class Downsample(nn.Module):
             self.channels = inputs
         else:
             strided = nn.Conv2d(inputs, outputs, 2, stride=2, bias=c.norm == "none")
-            self.layers = nn.Sequential(strided, *_norm(outputs, c), _activation(c))
+            self.layers = nn.Sequential(strided, *norm(outputs, c), activation(c))
             self.channels = outputs
 
     def forward(self, features: Tensor) -> Tensor:
@@ -274,16 +157,17 @@ def _convolution(inputs: int, outputs: int, c: UNetConfig, activate: bool = True
     padding = c.kernel_size // 2 if c.padding == "same" else 0
     layers: list[nn.Module] = [
         nn.Conv2d(inputs, outputs, c.kernel_size, padding=padding, bias=c.norm == "none"),
-        *_norm(outputs, c),
+        *norm(outputs, c),
     ]
-    return nn.Sequential(*layers, _activation(c)) if activate else nn.Sequential(*layers)
+    return nn.Sequential(*layers, activation(c)) if activate else nn.Sequential(*layers)
 
 
 def _shortcut(inputs: int, outputs: int) -> nn.Module:
     return nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1, bias=False)
 
 
-def _norm(channels: int, c: UNetConfig) -> list[nn.Module]:
+def norm(channels: int, c: UNetConfig) -> list[nn.Module]:
+    """Return the configured norm of so many channels, if any."""
     if c.norm == "batch":
         return [nn.BatchNorm2d(channels)]
     if c.norm == "instance":
@@ -296,7 +180,8 @@ def _norm(channels: int, c: UNetConfig) -> list[nn.Module]:
     return []
 
 
-def _activation(c: UNetConfig) -> nn.Module:
+def activation(c: UNetConfig) -> nn.Module:
+    """Return the configured activation."""
     activations: dict[str, nn.Module] = {
         "relu": nn.ReLU(inplace=True),
         "leaky_relu": nn.LeakyReLU(0.2, inplace=True),

@@ -37,8 +37,9 @@ class MaskNetworkConfig:
         unet: the network; its ``stems`` must be the number of names.
         features: the magnitudes that it sees: of left and right, or of their half difference as
             well, which tells what is in the middle (the half sum follows from the three).
-        spatial: whether `stemsep.dsp.spatial_filter` makes stems of the masks, in place of their
-            product with the mixture. The loss of training is that of the product.
+        spatial: whether `stemsep.separation.masking.filtered_stems` makes stems of the masks, by
+            repetitions and places in stereo, in place of their product with the mixture. The loss
+            of training is that of the product.
 
     Raises:
         ParameterError: parts that do not fit together.

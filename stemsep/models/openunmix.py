@@ -70,7 +70,7 @@ class OpenUnmixConfig:
 
     @property
     def spatial(self) -> bool:
-        """Whether the masks go through `stemsep.dsp.spatial_filter`, unless asked for."""
+        """Whether the masks go through a filter of repetitions and places, unless asked for."""
         return False
 
 

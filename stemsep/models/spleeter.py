@@ -88,7 +88,7 @@ class SpleeterConfig:
 
     @property
     def spatial(self) -> bool:
-        """Whether the masks go through `stemsep.dsp.spatial_filter`, unless asked for."""
+        """Whether the masks go through a filter of repetitions and places, unless asked for."""
         return False
 
 

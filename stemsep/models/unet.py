@@ -24,9 +24,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stemsep.errors import ParameterError, check_choices
-from stemsep.models.blocks import BLOCKS, Downsample, FrameContext, TimeContext, Upsample, fit_to
+from stemsep.models.blocks import BLOCKS, Downsample, Upsample, fit_to
+from stemsep.models.context import FrameContext, Presence, TimeContext
 
 __all__ = ["UNet", "UNetConfig"]
+
+PRESENCE_POWER = 2.0
+"""A stem that is heard with a probability of 1 % has its masks divided by 100 to this power."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +66,9 @@ class UNetConfig:
         frame_sequence: what sees all of these vectors at once, after the convolutions: a
             bidirectional LSTM, self-attention, or nothing. It sees as far as the input goes: where
             a song is cut into chunks shows in the result.
+        presence: at the lowest level, a part of this width tells from the whole of the input which
+            stems are heard at all; 0 for none. It needs ``freq_bins`` and the head ``softmax``. The
+            logarithms of its probabilities, times ``PRESENCE_POWER``, are added to the logits.
         compression: c in ``log(1 + c x)``, applied to the input; 0 leaves the input as it is.
 
     Raises:
@@ -89,6 +96,7 @@ class UNetConfig:
     time_dilations: tuple[int, ...] = ()
     frame_width: int = 0
     frame_sequence: Literal["none", "lstm", "attention"] = "none"
+    presence: int = 0
     compression: float = 0.0
 
     def __post_init__(self) -> None:
@@ -105,10 +113,13 @@ class UNetConfig:
         if not 0 <= self.dropout < 1:
             raise ParameterError(f"dropout = {self.dropout}: it must be at least 0 and below 1")
         if self.fixed_height and (self.freq_bins < 1 or self.padding == "valid"):
-            switch = "block = 'tfc_tdf'" if self.block == "tfc_tdf" else "frame_width"
+            wide = "frame_width" if self.frame_width else "presence"
+            switch = "block = 'tfc_tdf'" if self.block == "tfc_tdf" else wide
             raise ParameterError(f"{switch} needs freq_bins above 0 and padding 'same'")
         if self.frame_sequence != "none" and not self.frame_width:
             raise ParameterError(f"frame_sequence = '{self.frame_sequence}' needs frame_width")
+        if self.presence and not (self.stems and self.head == "softmax"):
+            raise ParameterError(f"presence = {self.presence} needs stems and head = 'softmax'")
         if self.time_dilations and self.padding == "valid":
             raise ParameterError("time_dilations need padding 'same'")
 
@@ -116,7 +127,7 @@ class UNetConfig:
         for name in ("in_channels", "out_channels", "norm_groups", "subbands", "tdf_factor"):
             if getattr(self, name) < 1:
                 raise ParameterError(f"{name} = {getattr(self, name)}: it must be 1 or more")
-        for name in ("stems", "freq_bins", "frame_width", "compression"):
+        for name in ("stems", "freq_bins", "frame_width", "presence", "compression"):
             if not getattr(self, name) >= 0:
                 raise ParameterError(f"{name} = {getattr(self, name)}: it must be 0 or more")
         if min(self.time_dilations, default=1) < 1:
@@ -125,7 +136,7 @@ class UNetConfig:
     @property
     def fixed_height(self) -> bool:
         """Whether some layer is built for ``freq_bins``."""
-        return self.block == "tfc_tdf" or self.frame_width > 0
+        return self.block == "tfc_tdf" or self.frame_width > 0 or self.presence > 0
 
     @property
     def levels(self) -> int:
@@ -166,6 +177,8 @@ class UNet(nn.Module):
         ]
         if config.frame_width:
             context.append(FrameContext(inputs, freq[-1], config))
+        if config.presence:
+            self.presence = Presence(inputs, freq[-1], config)
 
         decoder, ups = [], []
         for level in reversed(range(len(widths) - 1)):
@@ -206,14 +219,32 @@ class UNet(nn.Module):
             )
         margin = _margin(config)
         height, width = features.shape[-2] - margin, features.shape[-1] - margin
+        skips = self._encode(features)
+        bias: Tensor = self.head.bias  # type: ignore[assignment]
+        if config.presence:
+            bias = bias + self._presence_bias(self.presence(skips[-1]))
+        outputs = self._outputs(self._decode(skips, frames or slice(0, width)), bias)
+        return self._activate(outputs[..., :height]).movedim(1, -1)
+
+    def heard(self, features: Tensor) -> Tensor:
+        """Return the logits of the probabilities that stems are heard, ``(batch, stems)``.
+
+        Args:
+            features: as of `forward`; the network must have ``presence``.
+        """
+        return self.presence(self._encode(features)[-1])  # type: ignore[no-any-return]
+
+    def _presence_bias(self, heard: Tensor) -> Tensor:
+        """Return what probabilities add to each of the head's outputs, ``(batch, outputs)``."""
+        likely = PRESENCE_POWER * functional.logsigmoid(heard)
+        return likely.repeat_interleave(self.head.out_channels // self.config.stems, dim=1)
+
+    def _encode(self, features: Tensor) -> list[Tensor]:
+        """Return the features of all levels, the top first."""
+        config = self.config
         if config.compression:
             features = torch.log1p(config.compression * features)
         features = _split_bands(self._pad(features), config)
-        wanted = frames or slice(0, width)
-        outputs = self._outputs(self._decode(self._encode(features), wanted))
-        return self._activate(outputs[..., :height]).movedim(1, -1)
-
-    def _encode(self, features: Tensor) -> list[Tensor]:
         skips = [self.encoder[0](features)]
         for down, block in zip(self.downs, self.encoder[1:], strict=True):
             skips.append(block(down(skips[-1])))
@@ -244,7 +275,7 @@ class UNet(nn.Module):
         reach = config.kernel_size - 1  # of two convolutions
         return slice(max(0, frames.start - reach), frames.stop + reach)
 
-    def _outputs(self, features: Tensor) -> Tensor:
+    def _outputs(self, features: Tensor, bias: Tensor) -> Tensor:
         """Return what the head gives, ``(batch, time, outputs, freq)``, bands joined.
 
         One product for each frame leaves its outputs as they are to be: the bins of a frame lie
@@ -255,8 +286,10 @@ class UNet(nn.Module):
             features.register_hook(_channels_last)  # type: ignore[no-untyped-call]
         rows = features.permute(0, 3, 1, 2).flatten(0, 1)  # (batch * time, width, freq of a band)
         weight = self.head.weight.flatten(1)  # (outputs * bands, width)
-        bias: Tensor = self.head.bias  # type: ignore[assignment]
-        products: Tensor = torch.baddbmm(bias[:, None], weight.expand(rows.shape[0], -1, -1), rows)
+        bias = bias[..., None]  # of all, or of each of the batch
+        if bias.ndim == 3:
+            bias = bias[:, None].expand(-1, features.shape[-1], -1, -1).flatten(0, 1)
+        products: Tensor = torch.baddbmm(bias, weight.expand(rows.shape[0], -1, -1), rows)
         # (batch, time, outputs, bands, freq of a band)
         bands = torch.unflatten(products, 0, (features.shape[0], -1))
         bands = torch.unflatten(bands, 2, (-1, self.config.subbands))

@@ -15,7 +15,7 @@ same samples bit for bit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,9 +24,10 @@ from torch.nn import functional
 from stemsep.dsp import STFTConfig, n_frames
 from stemsep.dsp.stft import analyse, synthesise, window_energy
 from stemsep.errors import ParameterError
-from stemsep.models import SCNetConfig, SeparationConfig
+from stemsep.models import MaskNetworkConfig, SCNetConfig, SeparationConfig
 
 __all__ = [
+    "FADE_FRAMES",
     "Chunk",
     "ChunkConfig",
     "core_frames",
@@ -36,6 +37,10 @@ __all__ = [
     "heard_frames",
     "join",
 ]
+
+FADE_FRAMES = 16
+"""Where each chunk decides by all that it sees, over twice so many frames (0.74 s) one fades into
+the next one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +80,9 @@ class ChunkConfig:
             # Of the length that it was trained on (476 frames, 11 s). Two chunks decide about their
             # border from different levels of loudness, so that one fades into the other.
             return cls(core_frames=380, context_frames=48, batch_size=batch_size, fade_frames=24)
-        return cls.for_stride(config.time_stride, batch_size=batch_size)
+        chunks = cls.for_stride(config.time_stride, batch_size=batch_size)
+        presence = isinstance(config, MaskNetworkConfig) and config.unet.presence > 0
+        return replace(chunks, fade_frames=chunks.longest_fade) if presence else chunks
 
     @classmethod
     def for_stride(cls, stride: int, *, batch_size: int = 1) -> ChunkConfig:
@@ -83,6 +90,11 @@ class ChunkConfig:
         context = -(-cls.context_frames // stride) * stride
         core = max(1, (cls.core_frames + 2 * (cls.context_frames - context)) // stride) * stride
         return cls(core_frames=core, context_frames=context, batch_size=batch_size)
+
+    @property
+    def longest_fade(self) -> int:
+        """``FADE_FRAMES``, or what the context has room for."""
+        return min(FADE_FRAMES, self.context_frames // 2)
 
     @property
     def frames(self) -> int:

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-__all__ = ["apply_masks", "consistent_parts", "masked_parts"]
+from stemsep.dsp import repeated_masks, spatial_filter
+
+__all__ = ["apply_masks", "consistent_parts", "filtered_stems", "masked_parts"]
 
 SILENCE = 1e-12
 """Energy below which a bin counts as silent in every stem: then all share alike."""
@@ -23,6 +25,22 @@ def apply_masks(masks: Tensor, mixture: Tensor) -> Tensor:
     # In this order the result takes the memory layout of the mixture, whose frames lie together:
     # the inverse transform, which reads them, is then three times as fast.
     return mixture[:, None] * masks
+
+
+def filtered_stems(masks: Tensor, mixture: Tensor, *, frames: slice = slice(None)) -> Tensor:
+    """Return stems that sum to the mixture, of masks that agree wherever the song repeats itself.
+
+    The filter is `stemsep.dsp.spatial_filter`, the masks are `stemsep.dsp.repeated_masks`.
+
+    Args:
+        masks: ``(batch, stems, 2, freq, time)``, real, of sum 1 over the stems.
+        mixture: ``(batch, 2, freq, time)``, complex.
+        frames: which to return; repetitions and places are learned from all of them.
+
+    Returns:
+        ``(batch, stems, 2, freq, time)``, complex, of ``frames``.
+    """
+    return spatial_filter(repeated_masks(masks, mixture), mixture, frames=frames)
 
 
 def masked_parts(masks: Tensor, mixture: Tensor, *, sums_to_one: bool) -> Iterator[Tensor]:

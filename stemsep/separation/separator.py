@@ -36,10 +36,6 @@ from stemsep.weights.onnx_network import OnnxNetwork
 
 __all__ = ["Progress", "Separator"]
 
-FILTER_FADE_FRAMES = 16
-"""Each chunk has a filter of its own: over twice so many frames (0.74 s) one fades into the
-next."""
-
 
 class Separator:
     """A network ready to separate: load it once, use it for many songs.
@@ -51,8 +47,9 @@ class Separator:
         chunks: sizes of the chunks that songs are cut into.
         wiener_iterations: of the multichannel Wiener filter on the stems, 0 for none. It learns
             from one chunk at a time (12 s), and chunks fade into each other.
-        spatial: whether masks go through `stemsep.dsp.spatial_filter`, which learns and fades
-            alike; None: whether the network was made for it. The Wiener filter takes its place.
+        spatial: whether masks go through `stemsep.separation.masking.filtered_stems`, which learns
+            and fades alike; None: whether the network was made for it. The Wiener filter takes its
+            place.
 
     Example:
         >>> separator = Separator.from_pretrained()
@@ -92,8 +89,7 @@ class Separator:
                 "the spatial filter needs masks that sum to one: this network's do not"
             )
         if (wiener_iterations or spatial) and not self.chunks.fade_frames:
-            fade = min(FILTER_FADE_FRAMES, self.chunks.context_frames // 2)
-            self.chunks = replace(self.chunks, fade_frames=fade)
+            self.chunks = replace(self.chunks, fade_frames=self.chunks.longest_fade)
         reach = self.config.stft.n_fft // self.config.stft.hop_length + self.chunks.fade_frames
         sizes = (self.chunks.core_frames, self.chunks.context_frames)
         if any(size % stride for size in sizes) or sizes[1] < reach:
@@ -135,7 +131,8 @@ class Separator:
             precision: ``"auto"``, ``"fp32"`` or ``"bf16"``.
             chunks: sizes of the chunks that songs are cut into.
             wiener_iterations: of the multichannel Wiener filter.
-            spatial: whether masks go through the spatial filter; None: as the network has it.
+            spatial: whether masks go through the filter of repetitions and places; None: as the
+                network has it.
             backend: what computes the network: ``"torch"``, or ``"onnx"`` for onnxruntime, which
                 an ``.onnx`` file takes by itself.
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from stemsep.audio.prefetch import Prefetched
-from stemsep.dsp import spatial_filter, wiener, wiener_scale
+from stemsep.dsp import wiener, wiener_scale
 from stemsep.errors import StemsepError, WeightsError
 from stemsep.models import MaskNetwork, SeparationNetwork, network_input
 from stemsep.separation.chunking import (
@@ -28,7 +28,12 @@ from stemsep.separation.chunking import (
     heard_frames,
     join,
 )
-from stemsep.separation.masking import apply_masks, consistent_parts, masked_parts
+from stemsep.separation.masking import (
+    apply_masks,
+    consistent_parts,
+    filtered_stems,
+    masked_parts,
+)
 from stemsep.separation.results import Timings
 from stemsep.weights.onnx_network import OnnxNetwork
 
@@ -66,7 +71,7 @@ class Stages:
         precision: ``"fp32"`` or ``"bf16"``.
         chunks: sizes.
         wiener_iterations: of the multichannel Wiener filter, over one chunk at a time.
-        spatial: whether masks go through the spatial filter, over one chunk at a time, unless the
+        spatial: whether masks go through `filtered_stems`, over one chunk at a time, unless the
             Wiener filter takes its place.
     """
 
@@ -184,7 +189,7 @@ class Stages:
         if self.wiener_iterations:
             parts = consistent_parts(self._filtered(spectrum, masks, kept), spectrum[..., kept])
         elif self.spatial:
-            parts = iter([spatial_filter(masks, spectrum, frames=kept)])
+            parts = iter([filtered_stems(masks, spectrum, frames=kept)])
         else:
             parts = masked_parts(masks, spectrum[..., kept], sums_to_one=self.config.sums_to_one)
         return core_waveform(parts, present[:, kept], self.config.stft, self.chunks)

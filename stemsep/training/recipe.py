@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from platformdirs import user_cache_dir
 
 from stemsep.data.augment import AugmentConfig
@@ -19,12 +20,14 @@ from stemsep.models import (
     PRESETS,
     MaskNetworkConfig,
     SeparationConfig,
+    SeparationNetwork,
     SpleeterConfig,
     build_separation_network,
 )
 from stemsep.training.config import TrainConfig
 from stemsep.training.distillation import DistillationTask
 from stemsep.training.losses import LossConfig
+from stemsep.training.presence import PresenceConfig
 from stemsep.training.recipe_file import named, read_table
 from stemsep.training.separation import SeparationTask
 from stemsep.training.stem_groups import stem_groups
@@ -40,6 +43,8 @@ __all__ = ["Recipe", "build_task", "read_recipe", "recipe_cost"]
 
 SPLEETER_KEYS = {"encoder_activation", "decoder_activation", "head"}
 """What the table of Spleeter's network has, and that of a U-Net does not."""
+PRESENCE = "unet.presence."
+"""What the names of weights begin with that tell which stems are heard."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +61,8 @@ class Recipe:
         augment: how their stems are varied.
         loss: how far estimates are from the truth.
         teacher: what to learn from besides the true stems.
+        presence: of ``width`` above 0, the network of ``init`` learns which stems are heard, and
+            nothing else.
         card: licence and training data.
         init: checkpoint to go on from, a name or a file; empty starts from random weights.
         cache: where decoded sound is kept: in memory, or in the user's cache folder for the next
@@ -74,12 +81,18 @@ class Recipe:
     augment: AugmentConfig
     loss: LossConfig
     teacher: TeacherConfig
+    presence: PresenceConfig
     card: Card
     init: str = ""
     cache: Literal["memory", "disk"] = "memory"
     frames: int = 96
 
     def __post_init__(self) -> None:
+        if self.presence.width and (not self.init or self.teacher.models):
+            raise ParameterError(
+                f"presence.width = {self.presence.width}: it goes with 'init', the network that "
+                "makes the masks, and without a teacher"
+            )
         if self.frames < 2:
             raise ParameterError(f"frames = {self.frames}: it must be 2 or more")
         for source in self.sources:
@@ -121,7 +134,6 @@ def build_task(recipe: Recipe, data: Path | None) -> SeparationTask | Distillati
     config, stems = recipe.network, stem_groups(recipe.network.stems, STEMS)[0]
     folder = Path(user_cache_dir("stemsep")) / "decoded" if recipe.cache == "disk" else None
     decoder = Decoder(sample_rate=config.sample_rate, folder=folder)
-    initial = load_network(find_checkpoint(recipe.init)) if recipe.init else None
     student = SeparationTask(
         config,
         sources=[
@@ -135,7 +147,8 @@ def build_task(recipe: Recipe, data: Path | None) -> SeparationTask | Distillati
         frames=recipe.frames,
         seed=recipe.train.seed,
         card=recipe.card,
-        initial=initial,
+        initial=_initial(recipe),
+        presence=recipe.presence,
     )
     if not recipe.teacher.models:
         return student
@@ -146,6 +159,22 @@ def build_task(recipe: Recipe, data: Path | None) -> SeparationTask | Distillati
         config=recipe.teacher,
     )
     return DistillationTask(student, teacher)
+
+
+def _initial(recipe: Recipe) -> SeparationNetwork | None:
+    """Return the network to go on from, with a new part where it is to learn what is heard."""
+    if not recipe.init:
+        return None
+    before = load_network(find_checkpoint(recipe.init))
+    if before.config == recipe.network:
+        return before
+    torch.manual_seed(recipe.train.seed)
+    network = build_separation_network(recipe.network)
+    kept = {
+        name: value for name, value in before.state_dict().items() if not name.startswith(PRESENCE)
+    }
+    network.load_state_dict(kept, strict=False)
+    return network
 
 
 def _network(given: Mapping[str, Any]) -> SeparationConfig:
@@ -160,19 +189,37 @@ def _network(given: Mapping[str, Any]) -> SeparationConfig:
         spleeter = isinstance(network, dict) and SPLEETER_KEYS & network.keys()
         config = parse_table(SpleeterConfig if spleeter else MaskNetworkConfig, network, "network")
     elif init:
-        return read_card(find_checkpoint(str(init)))[0]
+        return _before(given)
     else:
         raise RecipeError("missing key 'network': give a table, a preset's name, or 'init'")
-    if init and read_card(find_checkpoint(str(init)))[0] != config:
+    if init and _before(given) != config:
         raise RecipeError(f"'network' is not that of 'init' = '{init}': leave it out")
     return config  # type: ignore[no-any-return]
+
+
+def _before(given: Mapping[str, Any]) -> SeparationConfig:
+    """Return the network of ``init``, with a part that tells which stems are heard if wanted."""
+    init = str(given["init"])
+    config = read_card(find_checkpoint(init))[0]
+    width = parse_table(PresenceConfig, given.get("presence", {}), "presence").width
+    if not width:
+        return config
+    if not (isinstance(config, MaskNetworkConfig) and config.unet.freq_bins):
+        raise RecipeError(
+            f"presence.width = {width}: 'init' = '{init}' is no U-Net with freq_bins; go on from "
+            "one, such as 'default'"
+        )
+    return replace(config, unet=replace(config.unet, presence=width))
 
 
 def recipe_cost(recipe: Recipe) -> StepCost:
     """Return what a step of a recipe costs; no data is needed."""
     config = recipe.network
     shape = config.n_features, config.n_bins, recipe.frames
-    return step_cost(lambda: trainable(build_separation_network(config)), shape, recipe.train)
+    learned = recipe.presence.width > 0
+    return step_cost(
+        lambda: trainable(build_separation_network(config), presence=learned), shape, recipe.train
+    )
 
 
 def _resolved(recipe: Recipe) -> Recipe:

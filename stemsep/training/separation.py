@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from stemsep.data.augment import AugmentConfig
 from stemsep.data.remix import RemixConfig, RemixSampler
 from stemsep.data.track import STEMS, Track
-from stemsep.dsp import Planes, istft, planes, spatial_filter, stft
+from stemsep.dsp import Planes, istft, planes, stft
 from stemsep.errors import DatasetError
 from stemsep.evaluation.sdr import frame_sdr, mean_scores
 from stemsep.models import (
@@ -23,9 +23,10 @@ from stemsep.models import (
     build_separation_network,
     network_input,
 )
-from stemsep.separation.masking import masked_parts
+from stemsep.separation.masking import filtered_stems, masked_parts
 from stemsep.training.losses import LossConfig, separation_loss
 from stemsep.training.pictures import spectrogram_pair
+from stemsep.training.presence import PresenceConfig, presence_loss
 from stemsep.training.stem_groups import group_examples, stem_groups
 from stemsep.training.trainable import separator_in, trainable
 from stemsep.weights.checkpoint import Card, save_network
@@ -56,6 +57,7 @@ class SeparationTask:
         seed: of the excerpts, and of the first weights.
         card: what checkpoints say about themselves, apart from steps and scores.
         initial: a network of ``config`` to go on from; without it, random weights.
+        presence: whether which stems are heard is what is learned, in place of masks.
 
     Raises:
         DatasetError: a validation track is among the sources or cannot be scored; a track has
@@ -75,15 +77,19 @@ class SeparationTask:
         seed: int,
         card: Card,
         initial: SeparationNetwork | None = None,
+        presence: PresenceConfig | None = None,
     ) -> None:
         learned = [track for tracks, _ in sources for track in tracks]
         self.data_stems, self.groups = stem_groups(config.stems, STEMS)
         _check_rates([*learned, *valid], config.sample_rate)
         _check_names(valid, {track.name for track in learned})
         self.config, self.valid, self.card, self.loss_config = config, valid, card, loss
+        self.presence = presence if presence and presence.width else None
         self._check_scorable()
         torch.manual_seed(seed)
-        self.network: nn.Module = trainable(initial or build_separation_network(config))
+        self.network: nn.Module = trainable(
+            initial or build_separation_network(config), presence=self.presence is not None
+        )
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.sampler = RemixSampler(
             sources,
@@ -111,7 +117,14 @@ class SeparationTask:
         return self.sampler.sources(step, examples)
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        """Return the loss of the masked mixture against the stems, on the trained bins."""
+        """Return the loss of the masked mixture against the stems, on the trained bins.
+
+        Where presence is what is learned, it is `presence_loss`.
+        """
+        if self.presence:
+            seen = network_input(stft(batch["mixture"], self.config.stft), self.config)
+            weight, quiet_db = batch["reliable"], self.presence.quiet_db
+            return presence_loss(network(seen), batch["stems"], weight, quiet_db)
         masks, mixture = self.masks(network, batch)
         return self.masks_loss(masks, mixture, batch)
 
@@ -169,7 +182,7 @@ class SeparationTask:
         spectrum = stft(mixture, self.config.stft).to(device)
         masks = _masks_in_parts(separator_in(network), network_input(spectrum[None], self.config))
         if self.config.spatial:
-            stems = spatial_filter(masks[None], spectrum[None])
+            stems = filtered_stems(masks[None], spectrum[None])
         else:
             parts = masked_parts(masks[None], spectrum[None], sums_to_one=self.config.sums_to_one)
             stems = torch.cat(list(parts), dim=1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from stemsep.models import SeparationNetwork, Spleeter
+from stemsep.models import MaskNetwork, SeparationNetwork, Spleeter
+from stemsep.training.presence import HeardStems
 
 __all__ = ["separator_in", "trainable"]
 
@@ -27,11 +28,18 @@ class _StemMagnitudes(nn.Module):
         return self.network.estimate(magnitude) / (magnitude[:, None] + EPSILON)
 
 
-def trainable(network: SeparationNetwork) -> nn.Module:
-    """Return the module whose output the loss is computed of."""
+def trainable(network: SeparationNetwork, *, presence: bool = False) -> nn.Module:
+    """Return the module whose output the loss is computed of.
+
+    Args:
+        network: what is trained.
+        presence: only what it says about which stems are heard is.
+    """
+    if presence and isinstance(network, MaskNetwork):
+        return HeardStems(network)
     return _StemMagnitudes(network) if isinstance(network, Spleeter) else network
 
 
 def separator_in(module: nn.Module) -> nn.Module:
     """Return the network inside what `trainable` gave."""
-    return module.network if isinstance(module, _StemMagnitudes) else module
+    return module.network if isinstance(module, _StemMagnitudes | HeardStems) else module

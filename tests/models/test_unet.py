@@ -10,15 +10,8 @@ from torch.nn import functional
 
 from stemsep.errors import ParameterError
 from stemsep.models import UNet, UNetConfig
-from stemsep.models.blocks import (
-    BLOCKS,
-    FrameAttention,
-    FrameContext,
-    FrameRecurrence,
-    TimeContext,
-    Upsample,
-    fit_to,
-)
+from stemsep.models.blocks import BLOCKS, Upsample, fit_to
+from stemsep.models.context import FrameAttention, FrameContext, FrameRecurrence, TimeContext
 from tests.dsp.tensors import uniform
 
 SWITCHES: Mapping[str, st.SearchStrategy[Any]] = {
@@ -43,14 +36,21 @@ SWITCHES: Mapping[str, st.SearchStrategy[Any]] = {
     "time_dilations": st.sampled_from([(), (1,), (1, 3)]),
     "frame_width": st.sampled_from([0, 0, 3]),
     "frame_sequence": st.sampled_from(["none", "lstm", "attention"]),
+    "presence": st.sampled_from([0, 0, 5]),
     "compression": st.sampled_from([0.0, 10.0]),
 }
+
+
+SAME_PADDING = "time_dilations", "frame_width", "presence"
+"""Switches that need it."""
 
 
 @st.composite
 def configs(draw: st.DrawFn, **fixed: Any) -> UNetConfig:
     switches = {name: draw(values) for name, values in SWITCHES.items()} | fixed
-    if switches["block"] == "tfc_tdf" or switches["time_dilations"] or switches["frame_width"]:
+    if not switches["stems"] or switches["head"] != "softmax":
+        switches["presence"] = 0
+    if switches["block"] == "tfc_tdf" or any(switches[name] for name in SAME_PADDING):
         switches["padding"] = "same"
     if not switches["frame_width"]:
         switches["frame_sequence"] = "none"

@@ -1,6 +1,12 @@
 import torch
 
-from stemsep.separation.masking import apply_masks, consistent_parts, masked_parts
+from stemsep.dsp import repeated_masks, spatial_filter
+from stemsep.separation.masking import (
+    apply_masks,
+    consistent_parts,
+    filtered_stems,
+    masked_parts,
+)
 
 
 def spectrum(*shape: int, seed: int) -> torch.Tensor:
@@ -47,3 +53,12 @@ def test_a_silent_stem_gets_nothing_of_the_residue():
     mixture = torch.tensor([3.0]).to(torch.complex64).reshape(1, 1, 1, 1)
     shared = torch.cat(list(consistent_parts(stems, mixture))).flatten()
     assert torch.allclose(shared.real, torch.tensor([3.0, 0.0]), atol=1e-6)
+
+
+def test_stems_are_filtered_with_masks_that_agree_on_what_repeats():
+    mixture, masks = spectrum(1, 2, 9, 30, seed=5), torch.randn(1, 3, 2, 9, 30).softmax(1)
+    found = filtered_stems(masks, mixture, frames=slice(3, 20))
+    agreed = repeated_masks(masks, mixture)
+    torch.testing.assert_close(found, spatial_filter(agreed, mixture)[..., 3:20])
+    assert not torch.allclose(found, spatial_filter(masks, mixture)[..., 3:20], atol=0.05)
+    assert torch.allclose(found.sum(1), mixture[..., 3:20], atol=1e-5)

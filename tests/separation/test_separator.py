@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stemsep import Separator
-from stemsep.dsp import istft, spatial_filter, stft, wiener
+from stemsep.dsp import istft, stft, wiener
 from stemsep.errors import ParameterError, StemsepError, WeightsError
 from stemsep.models import network_input
-from stemsep.separation.chunking import ChunkConfig
-from stemsep.separation.masking import apply_masks, consistent_parts
+from stemsep.separation.chunking import FADE_FRAMES, ChunkConfig
+from stemsep.separation.masking import apply_masks, consistent_parts, filtered_stems
 from tests.networks import STEMS, small_scnet, small_spleeter, tiny_network
 
 RATE = 8000  # of the tiny network
@@ -318,7 +318,7 @@ def test_the_spatial_filter_is_that_of_the_whole_chunk_and_of_networks_made_for_
     spectrum = stft(song(samples)[None], transform)
     with torch.no_grad():
         masks = network.eval()(network_input(spectrum, network.config))
-    expected = istft(spatial_filter(masks, spectrum)[0], transform, length=samples)
+    expected = istft(filtered_stems(masks, spectrum)[0], transform, length=samples)
     options: Any = {"device": "cpu", "precision": "fp32", "chunks": CHUNKS}
     given = Separator(network, **options, spatial=True).separate(song(samples), RATE)
     torch.testing.assert_close(torch.stack(list(given.values())), expected, atol=1e-5, rtol=0)
@@ -336,7 +336,7 @@ def test_the_spatial_filter_is_that_of_the_whole_chunk_and_of_networks_made_for_
 
 
 @pytest.mark.parametrize("head", ["complex", "complex_tanh", "logits", "sigmoid"])
-def test_masks_that_do_not_sum_to_one_have_no_spatial_filter(head):
+def test_masks_that_do_not_sum_to_one_have_no_filtered_stems(head):
     for network in (tiny_network(head=head), small_scnet()):
         with pytest.raises(ParameterError, match="masks that sum to one"):
             Separator(network, device="cpu", spatial=True)
@@ -364,6 +364,12 @@ def test_the_wiener_filter_is_that_of_all_frequencies_and_frames(monkeypatch):
     expected = istft(consistent[0], transform, length=samples)
     found = filtering.separate(waveform, RATE)
     torch.testing.assert_close(torch.stack(list(found.values())), expected, atol=2e-4, rtol=0)
+
+
+def test_chunks_that_hear_other_stems_fade_into_each_other() -> None:
+    plain, telling = (tiny_network(presence=width, freq_bins=128) for width in (0, 6))
+    assert Separator(plain, device="cpu").chunks.fade_frames == 0
+    assert Separator(telling, device="cpu").chunks.fade_frames == FADE_FRAMES
 
 
 def test_scnet_gives_stems_that_sum_to_the_song_in_pieces_as_at_once() -> None:

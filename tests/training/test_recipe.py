@@ -9,10 +9,14 @@ from stemsep.data.shipped import shipped_folder
 from stemsep.data.track import STEMS
 from stemsep.errors import DatasetError, RecipeError
 from stemsep.models import PRESETS, SpleeterConfig
+from stemsep.models.cost import count_parameters
 from stemsep.training.distillation import DistillationTask
-from stemsep.training.recipe import build_task, read_recipe
+from stemsep.training.presence import HeardStems
+from stemsep.training.recipe import build_task, read_recipe, recipe_cost
+from stemsep.training.recipe_file import recipe_text
+from stemsep.training.trainable import separator_in
 from stemsep.weights.checkpoint import Card, save_network
-from tests.networks import recipes_of_sound, tiny_config, tiny_network
+from tests.networks import recipes_of_sound, small_spleeter, tiny_config, tiny_network
 from tests.signals import noise
 
 SMALL = """
@@ -268,6 +272,37 @@ def test_a_teacher_makes_it_a_distillation(tmp_path, checkpoint):
     with torch.no_grad():
         batch = task.batch(0, range(1))
         assert torch.isfinite(task.loss(task.network, batch))
+
+
+@pytest.mark.parametrize("before", [0, 6, 8])
+def test_presence_is_learned_by_a_new_part_of_the_network_or_the_one_it_has(tmp_path, before):
+    first = tiny_network(seed=5, presence=before, freq_bins=128)
+    path = tmp_path / "first.safetensors"
+    save_network(path, first.state_dict(), first.config, Card())
+    text = made(f"init = '{path}'") + "[presence]\nwidth = 6\n"
+    recipe = read_recipe(write(tmp_path, text))
+    assert recipe.network == tiny_config(presence=6, freq_bins=128)
+    task = build_task(recipe, None)
+    weights = separator_in(task.network).state_dict()
+    for name, tensor in first.state_dict().items():
+        if before == 6 or "presence" not in name:
+            assert torch.equal(weights[name], tensor)
+    assert isinstance(task.network, HeardStems)
+    with torch.no_grad():
+        assert torch.isfinite(task.loss(task.network, task.batch(0, range(2))))
+    assert recipe_cost(recipe).parameters < count_parameters(first) + 6000
+    # The recipe that a run keeps has the network, too.
+    (tmp_path / "kept.toml").write_text(recipe_text(recipe))
+    assert read_recipe(tmp_path / "kept.toml").network == recipe.network
+
+
+def test_presence_without_what_it_needs_is_refused(tmp_path, checkpoint):
+    presence = "[presence]\nwidth = 6\n"
+    refused(tmp_path, "no U-Net with freq_bins", text=made(f"init = '{checkpoint}'") + presence)
+    refused(tmp_path, "width = 6: it goes with 'init'", text=SMALL + presence)
+    spleeter = tmp_path / "spleeter.safetensors"
+    save_network(spleeter, small_spleeter().state_dict(), small_spleeter().config, Card())
+    refused(tmp_path, "is no U-Net with", text=made(f"init = '{spleeter}'") + presence)
 
 
 def test_songs_made_from_notes_need_no_data_folder_and_others_say_so(tmp_path, checkpoint):

@@ -8,10 +8,11 @@ import torch
 from stemsep.data.augment import AugmentConfig
 from stemsep.data.remix import RemixConfig
 from stemsep.data.track import STEMS, Track
-from stemsep.dsp import STFTConfig, istft, spatial_filter, stft
+from stemsep.dsp import STFTConfig, istft, stft
 from stemsep.errors import DatasetError
 from stemsep.evaluation.sdr import track_sdr
 from stemsep.models import MaskNetwork, SpleeterConfig, network_input
+from stemsep.separation.masking import filtered_stems
 from stemsep.training import separation
 from stemsep.training.config import TrainConfig
 from stemsep.training.engine import train
@@ -34,7 +35,7 @@ def track(name, *, seconds=3, seed=0, rate=RATE, **replaced):
     return Track(name=name, sample_rate=rate, stems={**stems, **replaced})
 
 
-def build(sources, valid, *, seed=0, loss=None, config=None, **remix):
+def build(sources, valid, *, seed=0, loss=None, config=None, initial=None, presence=None, **remix):
     return SeparationTask(
         config or tiny_config(),
         sources=[(sources, 1.0)],
@@ -45,6 +46,8 @@ def build(sources, valid, *, seed=0, loss=None, config=None, **remix):
         frames=24,
         seed=seed,
         card=Card(license="CC0", description="tones"),
+        initial=initial,
+        presence=presence,
     )
 
 
@@ -277,6 +280,6 @@ def test_a_network_made_for_the_spatial_filter_is_scored_with_it():
     assert not np.allclose(estimate, plain._scored(network, song)[0], atol=1e-3)
     spectrum = stft(torch.from_numpy(mixture), made_for_it.stft)[None]
     with torch.no_grad():
-        stems = spatial_filter(network(network_input(spectrum, made_for_it)), spectrum)
+        stems = filtered_stems(network(network_input(spectrum, made_for_it)), spectrum)
     expected = istft(stems[0], made_for_it.stft, length=song.samples)
     assert np.allclose(estimate, expected, atol=1e-5)

@@ -99,6 +99,16 @@ def test_attention_over_frames_is_the_same_at_any_length(tmp_path):
         assert_equal(session, network, (batch, 2, N_FREQ, frames))
 
 
+def test_which_stems_are_heard_is_told_alike_at_any_length(tmp_path):
+    network = tiny_network(presence=8, freq_bins=N_FREQ - 1)
+    torch.nn.init.normal_(network.unet.presence.heard.weight, std=3)
+    torch.nn.init.normal_(network.unet.presence.weights.weight)
+    export_onnx(network, network.config, Card(), tmp_path / "a.onnx")
+    session = session_of(tmp_path / "a.onnx")
+    for batch, frames in ((1, 2), (2, 10)):
+        assert_equal(session, network, (batch, 2, N_FREQ, frames))
+
+
 @pytest.mark.parametrize("head", ["sigmoid", "complex"])
 def test_heads_and_odd_sizes_are_the_same(tmp_path, head):
     network = tiny_network(head=head)

@@ -21,10 +21,12 @@ from stemsep.data.synthetic.voice import draw_singer, sing
 from stemsep.data.track import STEMS, Track
 from stemsep.errors import DatasetError, ParameterError
 
-__all__ = ["make_score", "make_song", "perform", "song_seed"]
+__all__ = ["make_score", "make_song", "perform", "soloist", "song_seed"]
 
 VOICES = ("vocals", "harmony", "double")
 """Roles that are sung."""
+PRACTISING = 0.5
+"""Probability that a soloist practises: in songs nobody plays high and low notes by themselves."""
 
 
 def make_song(
@@ -45,7 +47,8 @@ def make_song(
         samples: instruments and kits to play, from `find_samples`; without them all sounds are
             synthetic.
         midi: files of which one is played. One with drums alone gets a composed band around it.
-        solo: one of the players, no singer, is alone.
+        solo: one of the players, no singer, is alone; half of those who play notes practise:
+            notes and chords from all over what their instrument has.
 
     Returns:
         A track with the stems of `stemsep.data.track.STEMS`, or with that of the player who is
@@ -59,15 +62,28 @@ def make_song(
     score = make_score(seed, seconds=seconds, midi=midi)
     if not solo:
         return perform(score, seed, sample_rate=sample_rate, samples=samples)
+    alone = soloist(score, seed)
+    track = perform(replace(score, parts=(alone,)), seed, sample_rate=sample_rate, samples=samples)
+    return replace(track, stems={alone.stem: track.stems[alone.stem]})
+
+
+def soloist(score: Score, seed: int) -> Part:
+    """Return what the player of a solo plays: a part of the score, or notes to practise.
+
+    Raises:
+        DatasetError: nobody but singers plays.
+    """
     players = [part for part in score.parts if part.role not in VOICES and part.notes]
     if not players:
         raise DatasetError(
-            f"solo: nobody plays in the {seconds:g} seconds of song {seed}, singers apart; make "
-            "songs longer, or leave out MIDI files of voices alone"
+            f"solo: nobody plays in the {score.seconds:g} seconds of song {seed}, singers apart; "
+            "make songs longer, or leave out MIDI files of voices alone"
         )
-    alone = players[int(np.random.default_rng([seed, 5]).integers(len(players)))]
-    track = perform(replace(score, parts=(alone,)), seed, sample_rate=sample_rate, samples=samples)
-    return replace(track, stems={alone.stem: track.stems[alone.stem]})
+    rng = np.random.default_rng([seed, 5])
+    alone = players[int(rng.integers(len(players)))]
+    if alone.role == "drums" or rng.random() >= PRACTISING:
+        return alone
+    return replace(alone, notes=_practice(score.seconds, rng))
 
 
 def song_seed(seed: int, number: int) -> int:
@@ -165,6 +181,21 @@ def _loosened(notes: Sequence[Note], seconds: float, rng: np.random.Generator) -
     return [
         note._replace(start=max(0.0, note.start + float(rng.normal(0, seconds)))) for note in notes
     ]
+
+
+def _practice(seconds: float, rng: np.random.Generator) -> tuple[Note, ...]:
+    """Return notes of all pitches one after the other, now and then a chord of two or three."""
+    notes: list[Note] = []
+    start = 0.0
+    while start < seconds:
+        length = float(np.exp(rng.uniform(np.log(0.15), np.log(2.5))))
+        # Instruments play what is too low or too high for them some octaves off.
+        pitches = rng.integers(24, 97) + np.cumsum([0, *rng.integers(3, 10, 2)])
+        count = 1 if rng.random() < 0.7 else int(rng.integers(2, 4))
+        velocity = float(rng.uniform(0.3, 1))
+        notes += [Note(start, length, int(pitch), velocity) for pitch in pitches[:count]]
+        start += length
+    return tuple(notes)
 
 
 def _excerpt(song: MidiSong, seconds: float, rng: np.random.Generator) -> tuple[Part, ...]:

@@ -4,7 +4,7 @@ import pytest
 import soundfile
 
 from stemsep.data.synthetic import find_samples, make_song, song_seed
-from stemsep.data.synthetic.song import make_score, perform
+from stemsep.data.synthetic.song import make_score, perform, soloist
 from stemsep.data.track import STEMS
 from stemsep.errors import DatasetError, ParameterError
 from tests.signals import tone
@@ -54,6 +54,31 @@ def test_a_solo_is_one_player_of_the_song_alone(seed, stem):
 def test_the_singer_is_never_the_one_who_is_alone():
     alone = {stem for seed in range(20) for stem in make_song(seed, seconds=0.2, solo=True).stems}
     assert alone == {"drums", "bass", "other"}
+
+
+def test_every_other_soloist_practises_high_and_low():
+    scores = [make_score(seed, seconds=4.0) for seed in range(60)]
+    soloists = [soloist(score, seed) for seed, score in enumerate(scores)]
+    practising = [
+        part
+        for part, score in zip(soloists, scores, strict=True)
+        if part not in score.parts and part.role != "drums"
+    ]
+    pitched = sum(part.role != "drums" for part in soloists)
+    assert 0.3 < len(practising) / pitched < 0.7
+    assert all(
+        part in score.parts
+        for part, score in zip(soloists, scores, strict=True)
+        if part.role == "drums"
+    )
+    pitches = [note.pitch for part in practising for note in part.notes]
+    assert min(pitches) < 36
+    assert max(pitches) > 90
+    for part in practising:
+        starts = [note.start for note in part.notes]
+        assert starts == sorted(starts)
+        assert 0 <= starts[0] < starts[-1] < 4.0
+        assert len(set(starts)) > 1
 
 
 def test_a_solo_of_a_singer_alone_is_refused_in_one_line(tmp_path):

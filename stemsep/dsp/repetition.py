@@ -1,0 +1,111 @@
+"""Masks -> masks that agree wherever the song repeats itself.
+
+Music repeats: a note, a chord, a beat comes again, while what is played beside it changes. What a
+network takes such a sound for differs a little each time, and the mean of all times is nearer to
+the truth than any one of them. Which frames sound alike is found in the mixture, in narrow bands
+of frequencies, each for itself: a bass note comes again below another chord.
+
+References:
+    Z. Rafii, B. Pardo, "Music/voice separation using the similarity matrix", ISMIR 2012: frames
+    that are alike, wherever they are.
+    A. Buades, B. Coll, J.-M. Morel, "A non-local algorithm for image denoising", CVPR 2005: the
+    mean weighted by how much alike the surroundings are.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from stemsep.errors import ParameterError
+
+__all__ = ["repeated_masks"]
+
+FILTERED = 8
+"""Only the lowest of so many parts of the frequencies, up to 2.7 kHz at 44.1 kHz: there notes are,
+and most of the power; twice as many bins are twice the work for 0.01 dB."""
+BAND = 8
+"""Bins (86 Hz) that are compared, with those of the frames before and after."""
+LOUDNESS = 100.0
+"""Frames are compared by ``log(1 + 100 x)`` of magnitudes beside that of the loud bins."""
+LIKENESS = 0.35
+"""How far apart, root mean square of these, frames are that hardly count as alike."""
+CROWD = 8
+"""Where so many frames are alike, those that count have to be twice as much so."""
+SPAN = 1024
+"""Frames (24 s) that are searched for what is alike: the work grows with their square."""
+TINY = 1e-20
+
+
+def repeated_masks(masks: Tensor, mixture: Tensor) -> Tensor:
+    """Return masks that are means over the frames that sound alike, weighted by their power.
+
+    With ``L = log(1 + LOUDNESS x)`` of the magnitudes x, mean of the channels, beside their level,
+    for the bins of a band B and all frames t and u of the span::
+
+        d(t, u)    = mean over f in B and i in -1, 0, 1 of (L(f, t + i) - L(f, u + i))^2
+        n(t)       = sum over u other than t, and not silent, of exp(-d(t, u) / LIKENESS^2)
+        w(t, u)    = exp(-(1 + n(t) / CROWD) d(t, u) / LIKENESS^2)
+        M_jc(f, t) = sum_u w m_jc(f, u) |x_c(f, u)|^2 / sum_u w |x_c(f, u)|^2
+
+    Above the lowest ``1 / FILTERED`` of the frequencies masks stay as they are.
+
+    Args:
+        masks: ``(batch, stems, channels, freq, time)``, real.
+        mixture: ``(batch, channels, freq, time)``, complex.
+
+    Returns:
+        As ``masks``, of the same sum over the stems.
+
+    Raises:
+        ParameterError: complex masks, or shapes that do not fit.
+    """
+    if masks.ndim != 5 or masks[:, 0].shape != mixture.shape or masks.is_complex():
+        raise ParameterError(
+            f"{masks.dtype} masks {tuple(masks.shape)} do not fit the mixture "
+            f"{tuple(mixture.shape)}: give real (batch, stems, channels, freq, time) and "
+            "(batch, channels, freq, time)"
+        )
+    # From here on all is (…, time, freq): frames lie together.
+    result = masks.mT.clone()
+    low = mixture.shape[-2] // FILTERED + 1
+    for item, mix in zip(result, mixture.mT[..., :low], strict=True):
+        for mask, part in zip(item.split(SPAN, -2), mix.split(SPAN, -2), strict=True):
+            magnitude = part.abs()
+            loudness, power = _loudness(magnitude.mean(0)), magnitude.square() + TINY
+            for first in range(0, low, BAND):
+                bins = slice(first, min(first + BAND, low))
+                weights = _weights(loudness[:, bins])
+                mask[..., bins] = _mean(mask[..., bins], power[..., bins], weights)
+    return result.mT
+
+
+def _loudness(magnitude: Tensor) -> Tensor:
+    """Return the logarithm of magnitudes beside their own mean, weighted by themselves."""
+    # Silence around a song leaves this level as it is.
+    level = magnitude.square().sum() / (magnitude.sum() + TINY)
+    return torch.log1p(LOUDNESS / (level + TINY) * magnitude)
+
+
+def _weights(loudness: Tensor) -> Tensor:
+    """Return what each frame counts for each, ``(time, time)``, of a band ``(time, freq)``."""
+    # (time, frames beside each other * freq)
+    around = functional.pad(loudness, (0, 0, 1, 1)).unfold(0, 3, 1).flatten(1)
+    around = around / (LIKENESS * around.shape[1] ** 0.5)
+    energy = around.square().sum(1)
+    # Minus the squared distances.
+    likeness = torch.addmm(energy, around, around.T, beta=-1, alpha=2)
+    likeness.sub_(energy[:, None]).clamp_(max=0)
+    # Silence, which a chunk of a song is filled up with, is no crowd.
+    audible = loudness.amax(1, keepdim=True) > 0
+    others = (likeness.exp() @ audible.to(likeness.dtype) - 1).clamp_(min=0)
+    return likeness.mul_(1 + others / CROWD).exp_()
+
+
+def _mean(masks: Tensor, power: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted mean over time of masks ``(stems, channels, time, freq)``."""
+    heard = torch.cat([masks * power, power[None]])  # (stems + 1, channels, time, freq)
+    rows = heard.permute(2, 0, 1, 3)
+    sums = torch.mm(weights, rows.flatten(1)).view(rows.shape).permute(1, 2, 0, 3)
+    return sums[:-1] / sums[-1]
