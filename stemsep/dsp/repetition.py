@@ -49,7 +49,7 @@ def repeated_masks(masks: Tensor, mixture: Tensor) -> Tensor:
         w(t, u)    = exp(-(1 + n(t) / CROWD) d(t, u) / LIKENESS^2)
         M_jc(f, t) = sum_u w m_jc(f, u) |x_c(f, u)|^2 / sum_u w |x_c(f, u)|^2
 
-    Above the lowest ``1 / FILTERED`` of the frequencies masks stay as they are.
+    Above the lowest ``1 / FILTERED`` of the frequencies, in whole bands, masks stay as they are.
 
     Args:
         masks: ``(batch, stems, channels, freq, time)``, real.
@@ -67,18 +67,27 @@ def repeated_masks(masks: Tensor, mixture: Tensor) -> Tensor:
             f"{tuple(mixture.shape)}: give real (batch, stems, channels, freq, time) and "
             "(batch, channels, freq, time)"
         )
+    bands = mixture.shape[-2] // FILTERED // BAND
+    result, low = masks.mT.clone(), bands * BAND
     # From here on all is (…, time, freq): frames lie together.
-    result = masks.mT.clone()
-    low = mixture.shape[-2] // FILTERED + 1
-    for item, mix in zip(result, mixture.mT[..., :low], strict=True):
+    for item, mix in zip(result[..., :low], mixture.mT[..., :low], strict=True):
         for mask, part in zip(item.split(SPAN, -2), mix.split(SPAN, -2), strict=True):
-            magnitude = part.abs()
-            loudness, power = _loudness(magnitude.mean(0)), magnitude.square() + TINY
-            for first in range(0, low, BAND):
-                bins = slice(first, min(first + BAND, low))
-                weights = _weights(loudness[:, bins])
-                mask[..., bins] = _mean(mask[..., bins], power[..., bins], weights)
+            mask.copy_(_means(mask, part.abs()))
     return result.mT
+
+
+def _means(masks: Tensor, magnitude: Tensor) -> Tensor:
+    """Return masks ``(stems, channels, time, freq)`` of one span, each a mean over its frames."""
+    power = magnitude.square() + TINY
+    heard = torch.cat([masks * power, power[None]])  # (stems + 1, channels, time, freq)
+    # Of each band one matrix: (bands, time, stems + 1, channels, freq of a band)
+    rows = heard.unflatten(-1, (-1, BAND)).permute(3, 2, 0, 1, 4)
+    loudness = _loudness(magnitude.mean(0)).split(BAND, -1)
+    sums = torch.stack(
+        [_weights(loud) @ frames for loud, frames in zip(loudness, rows.flatten(2), strict=True)]
+    ).view(rows.shape)
+    means = sums[:, :, :-1] / sums[:, :, -1:]
+    return means.permute(2, 3, 1, 0, 4).flatten(-2)
 
 
 def _loudness(magnitude: Tensor) -> Tensor:
@@ -93,19 +102,11 @@ def _weights(loudness: Tensor) -> Tensor:
     # (time, frames beside each other * freq)
     around = functional.pad(loudness, (0, 0, 1, 1)).unfold(0, 3, 1).flatten(1)
     around = around / (LIKENESS * around.shape[1] ** 0.5)
-    energy = around.square().sum(1)
-    # Minus the squared distances.
-    likeness = torch.addmm(energy, around, around.T, beta=-1, alpha=2)
-    likeness.sub_(energy[:, None]).clamp_(max=0)
+    # Minus the squared distances, as one product: 2 xy - xx - yy.
+    energy, ones = around.square().sum(1, keepdim=True), torch.ones_like(around[:, :1])
+    left = torch.cat([2 * around, energy, ones], 1)
+    likeness = (left @ torch.cat([around, -ones, -energy], 1).T).clamp_(max=0)
     # Silence, which a chunk of a song is filled up with, is no crowd.
     audible = loudness.amax(1, keepdim=True) > 0
     others = (likeness.exp() @ audible.to(likeness.dtype) - 1).clamp_(min=0)
     return likeness.mul_(1 + others / CROWD).exp_()
-
-
-def _mean(masks: Tensor, power: Tensor, weights: Tensor) -> Tensor:
-    """Return the weighted mean over time of masks ``(stems, channels, time, freq)``."""
-    heard = torch.cat([masks * power, power[None]])  # (stems + 1, channels, time, freq)
-    rows = heard.permute(2, 0, 1, 3)
-    sums = torch.mm(weights, rows.flatten(1)).view(rows.shape).permute(1, 2, 0, 3)
-    return sums[:-1] / sums[-1]
