@@ -67,8 +67,10 @@ def repeated_masks(masks: Tensor, mixture: Tensor) -> Tensor:
             f"{tuple(mixture.shape)}: give real (batch, stems, channels, freq, time) and "
             "(batch, channels, freq, time)"
         )
-    bands = mixture.shape[-2] // FILTERED // BAND
-    result, low = masks.mT.clone(), bands * BAND
+    low = mixture.shape[-2] // FILTERED // BAND * BAND
+    if not low:
+        return masks
+    result = masks.mT.clone()
     # From here on all is (…, time, freq): frames lie together.
     for item, mix in zip(result[..., :low], mixture.mT[..., :low], strict=True):
         for mask, part in zip(item.split(SPAN, -2), mix.split(SPAN, -2), strict=True):
@@ -81,8 +83,8 @@ def _means(masks: Tensor, magnitude: Tensor) -> Tensor:
     power = magnitude.square() + TINY
     heard = torch.cat([masks * power, power[None]])  # (stems + 1, channels, time, freq)
     # Of each band one matrix: (bands, time, stems + 1, channels, freq of a band)
-    rows = heard.unflatten(-1, (-1, BAND)).permute(3, 2, 0, 1, 4)
-    loudness = _loudness(magnitude.mean(0)).split(BAND, -1)
+    rows = torch.unflatten(heard, -1, (-1, BAND)).permute(3, 2, 0, 1, 4)
+    loudness = torch.split(_loudness(magnitude.mean(0)), BAND, -1)
     sums = torch.stack(
         [_weights(loud) @ frames for loud, frames in zip(loudness, rows.flatten(2), strict=True)]
     ).view(rows.shape)

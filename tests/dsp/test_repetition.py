@@ -129,6 +129,11 @@ def test_silence_and_quiet_songs_stay_finite():
         torch.testing.assert_close(found.sum(1), torch.ones_like(found[:, 0]))
 
 
+def test_spectra_too_small_for_a_band_keep_their_masks():
+    masks = softmax_masks(1, 3, 2, 63, 5, seed=8)
+    assert torch.equal(repeated_masks(masks, spectrum(1, 2, 63, 5, seed=9)), masks)
+
+
 @pytest.mark.parametrize(
     ("masks", "mixture"),
     [

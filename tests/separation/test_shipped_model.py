@@ -8,9 +8,10 @@ import torch
 from stemsep import Separator
 from stemsep.audio import read_audio
 from stemsep.data.shipped import shipped_folder
-from stemsep.dsp import istft, spatial_filter, stft
+from stemsep.dsp import istft, stft
 from stemsep.models import network_input
 from stemsep.separation.chunking import ChunkConfig
+from stemsep.separation.masking import filtered_stems
 
 SECONDS = 15
 
@@ -64,7 +65,7 @@ def test_the_network_sees_nothing_outside_of_a_song(separator, song):
     spectrum = stft(mixture, separator.config.stft)[None]
     with torch.no_grad():
         masks = separator.network(network_input(spectrum, separator.config))
-    stems = spatial_filter(masks, spectrum)
+    stems = filtered_stems(masks, spectrum)
     whole = istft(stems[0], separator.config.stft, length=mixture.shape[1])
     for estimate, stem in zip(whole, separator.separate(mixture, song[1]).values(), strict=True):
         assert level_db(stem - estimate) < level_db(mixture) - 100
