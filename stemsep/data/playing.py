@@ -54,6 +54,7 @@ class Plan:
         gain: of each stem.
         limit_db: by how much the mixture is limited.
         codec: what the mixture goes through, and at how many kbit/s.
+        spans: of each stem, where it begins and ends, in parts of the excerpt.
     """
 
     parts: Sequence[Sequence[Part]]
@@ -62,11 +63,16 @@ class Plan:
     gain: NDArray[np.float32]
     limit_db: float
     codec: tuple[Codec, int] | None
+    spans: Sequence[tuple[float, float]]
 
     @property
     def heard(self) -> list[Part]:
         """All parts."""
         return [self.song] if self.song else [part for parts in self.parts for part in parts]
+
+
+FADE = 0.03
+"""Seconds in which a stem that is not always there comes and goes."""
 
 
 def needed_samples(samples: int, timing: Timing) -> int:
@@ -80,6 +86,9 @@ def play(plan: Plan, *, samples: int, sample_rate: int) -> Example:
     for stem, parts, gain in zip(stems, plan.parts, plan.gain, strict=True):
         for part in parts:
             stem += gain * _excerpt(part, samples)
+    for stem, (start, stop) in zip(stems, plan.spans, strict=True):
+        if (start, stop) != (0, 1):
+            stem *= _heard(start * samples, stop * samples, samples, round(FADE * sample_rate))
     mixture = plan.gain[0] * _excerpt(plan.song, samples) if plan.song else stems.sum(0)
     if plan.limit_db:
         ceiling = np.abs(mixture).max() * 10 ** (-plan.limit_db / 20) + 1e-6
@@ -89,6 +98,14 @@ def play(plan: Plan, *, samples: int, sample_rate: int) -> Example:
         codec, kbps = plan.codec
         mixture = recode(mixture, codec=codec, kbps=kbps, sample_rate=sample_rate)
     return Example(stems, mixture, np.array(plan.reliable, np.float32))
+
+
+def _heard(start: float, stop: float, samples: int, fade: int) -> NDArray[np.float32]:
+    """Return a gain ``(samples,)``, 1 in between and 0 outside; the excerpt's ends have no fade."""
+    place = np.arange(samples)
+    rising = (place - start) / fade if start > 0 else np.ones(samples)
+    falling = (stop - place) / fade if stop < samples else np.ones(samples)
+    return np.clip(np.minimum(rising, falling), 0, 1).astype(np.float32)
 
 
 def _excerpt(part: Part, samples: int) -> NDArray[np.float32]:

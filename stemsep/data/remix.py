@@ -35,6 +35,7 @@ class RemixConfig:
         mixture_gain_db: the same for the whole excerpt.
         silence: probability that a stem is left out, for each stem.
         absent: probability that an excerpt is of some stems only, one to all but one.
+        partly: probability that a stem is heard in a part of the excerpt only, for each stem.
         chorus: probability that each stem is two at once: as dense as a loud chorus.
         limit: probability that the whole excerpt is limited, as loud records are.
         limit_db: by at most so much, at its loudest.
@@ -53,6 +54,7 @@ class RemixConfig:
     mixture_gain_db: float = 4.0
     silence: float = 0.05
     absent: float = 0.0
+    partly: float = 0.0
     chorus: float = 0.0
     limit: float = 0.0
     limit_db: float = 9.0
@@ -73,8 +75,11 @@ class RemixConfig:
             raise ParameterError(f"codec_kbps = {self.codec_kbps}: give (fewest, most), 32 to 320")
 
 
+PARTLY = 0.1, 0.7
+"""What part of an excerpt a stem that is not always there is heard in."""
+
 PROBABILITIES = (
-    *("remix", "silence", "absent", "chorus", "limit", "codec"),
+    *("remix", "silence", "absent", "partly", "chorus", "limit", "codec"),
     *("match_tempo", "match_key"),
 )
 
@@ -151,6 +156,7 @@ class RemixSampler:
             gain=(10 ** (gain_db / 20)).astype(np.float32),
             limit_db=rng.uniform(0, config.limit_db) if _is(rng, config.limit) else 0.0,
             codec=self._draw_codec(rng) if _is(rng, config.codec) else None,
+            spans=[self._draw_span(rng) for _ in self.stems],
         )
 
     def _draw_layer(self, rng: np.random.Generator, remix: bool) -> list[Part]:
@@ -204,6 +210,15 @@ class RemixSampler:
         if count > 1 and _is(rng, self.config.absent):
             heard[rng.permutation(count)[: rng.integers(1, count)]] = False
         return heard
+
+    def _draw_span(self, rng: np.random.Generator) -> tuple[float, float]:
+        """Return where a stem begins and ends, in parts of the excerpt."""
+        if not _is(rng, self.config.partly):
+            return 0.0, 1.0
+        length = rng.uniform(*PARTLY)
+        # As often as not it is there from the start, or up to the end.
+        start = float(np.clip(rng.uniform(-0.5, 1.5), 0, 1)) * (1 - length)
+        return start, start + length
 
     def _draw_codec(self, rng: np.random.Generator) -> tuple[Codec, int]:
         low, high = self.config.codec_kbps

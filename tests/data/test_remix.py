@@ -16,8 +16,8 @@ def song(name, *, samples=400, stems=STEMS, seed=0):
     return Track(name=name, sample_rate=8000, stems=waveforms)
 
 
-def constant(name, value, stems=STEMS):
-    waveforms = {stem: np.full((2, 100), value, np.float32) for stem in stems}
+def constant(name, value, stems=STEMS, samples=100):
+    waveforms = {stem: np.full((2, samples), value, np.float32) for stem in stems}
     return Track(name=name, sample_rate=8000, stems=waveforms)
 
 
@@ -52,11 +52,11 @@ def starts(batch, track):
 
 def test_an_example_depends_on_seed_step_and_place_alone():
     tracks = [song("a"), song("b", seed=10)]
-    everything = {"remix": 0.5, "gain_db": 6.0, "absent": 0.5, "chorus": 0.5, "limit": 0.5}
+    everything = dict.fromkeys(("remix", "absent", "partly", "chorus", "limit"), 0.5)
     varied = {"speed": 0.5, "tempo": 0.5, "pitch": 0.5, "eq": 0.5, "compress": 0.5, "reverb": 0.5}
 
     def batch(seed, step, examples=range(4), before=()):
-        draw = sampler(tracks, seed=seed, augment=varied, **everything)
+        draw = sampler(tracks, seed=seed, augment=varied, gain_db=6.0, **everything)
         for earlier in before:
             draw.batch(earlier, range(2))
         return draw.batch(step, examples)
@@ -132,6 +132,27 @@ def test_absent_leaves_some_stems_and_some_out():
     heard = (batch[:, :, 0, 0] != 0).sum(1)
     assert set(np.unique(heard)) == {1, 2, 3}
     assert ((batch[:, :, 0, 0] != 0).mean(0) > 0.3).all()  # each stem has its turn
+
+
+def test_partly_a_stem_begins_late_or_ends_early_or_both():
+    samples = 20_000
+    draw = sampler([constant("a", 1, samples=samples)], samples=samples, partly=1.0)
+    batch = draw.batch(0, range(100))[:, :, 0].reshape(-1, samples)
+    heard = batch > 0.5
+    assert 0.05 < heard.mean(1).min() < 0.2
+    assert 0.6 < heard.mean(1).max() < 0.75
+    assert (np.abs(np.diff(heard.astype(int), axis=1)).sum(1) <= 2).all()  # in one piece
+    starts, ends = heard[:, 0].mean(), heard[:, -1].mean()
+    assert 0.15 < starts < 0.35
+    assert 0.15 < ends < 0.35
+    assert not (heard[:, 0] & heard[:, -1]).any()
+    # It comes and goes in 30 ms, and where it is there it is as it was.
+    assert np.abs(np.diff(batch, axis=1)).max() < 1.01 / round(0.03 * 8000)
+    assert np.isin(batch, [0.0, 1.0]).mean() > 0.95
+    without = sampler([song("a")], partly=0.0).batch(0, range(20))
+    some = sampler([song("a")], partly=0.5).batch(0, range(20))
+    same = (without == some).all((2, 3)).mean()
+    assert 0.3 < same < 0.7
 
 
 def test_the_sources_of_silence_are_not_told():
@@ -269,7 +290,9 @@ def test_a_stem_that_no_song_has_is_named():
         sampler([song("a")], stems=("vocals", "piano"))
 
 
-@pytest.mark.parametrize("name", ["remix", "silence", "absent", "chorus", "limit", "codec"])
+@pytest.mark.parametrize(
+    "name", ["remix", "silence", "absent", "partly", "chorus", "limit", "codec"]
+)
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
 def test_what_is_no_probability_is_refused(name, value):
     with pytest.raises(ParameterError, match=f"{name} = .*probability"):
