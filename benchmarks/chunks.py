@@ -1,6 +1,6 @@
 """How far chunks, their context and bf16 are from one single chunk in fp32, in dB of the mixture.
 
-Without the spatial filter, which is each chunk's own.
+Without the filters and what is heard at all, which are each chunk's own.
 
 python benchmarks/chunks.py [SONG] [--seconds 40] [--model default]
 """
@@ -37,6 +37,9 @@ def main(song: Path | None, seconds: int, model: str) -> None:
         separator = Separator.from_pretrained(
             model, precision=precision, chunks=chunks, spatial=False
         )
+        if separator.config.unet.presence:
+            for parameter in separator.network.unet.presence.heard.parameters():
+                torch.nn.init.zeros_(parameter)
         return separator.separate(mixture, rate)
 
     whole = {precision: run(frames, 128, precision) for precision in ("fp32", "bf16")}

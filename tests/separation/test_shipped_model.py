@@ -1,5 +1,6 @@
 """The network that users get: what it promises, on the example song."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -47,11 +48,14 @@ def test_no_stem_is_empty_or_everything(stems, song):
 
 
 def test_chunks_give_what_one_single_chunk_gives(separator, song):
-    """But for the spatial filter, which is each chunk's own."""
+    """But for the filters and what is heard at all, which are each chunk's own."""
+    network = copy.deepcopy(separator.network)
+    for parameter in network.unet.presence.heard.parameters():
+        torch.nn.init.zeros_(parameter)
 
     def separate(chunks: ChunkConfig) -> dict[str, torch.Tensor]:
         options: Any = {"device": "cpu", "precision": "fp32", "spatial": False}
-        return Separator(separator.network, chunks=chunks, **options).separate(*song)
+        return Separator(network, chunks=chunks, **options).separate(*song)
 
     whole = separate(ChunkConfig(core_frames=656))
     everything = separate(ChunkConfig(context_frames=112))  # as far as the network sees
