@@ -22,9 +22,9 @@ from stemsep.errors import ParameterError
 
 __all__ = ["repeated_masks"]
 
-FILTERED = 8
-"""Only the lowest of so many parts of the frequencies, up to 2.7 kHz at 44.1 kHz: there notes are,
-and most of the power; twice as many bins are twice the work for 0.01 dB."""
+FILTERED = 16
+"""Only the lowest of so many parts of the frequencies, up to 1.4 kHz at 44.1 kHz: there most notes
+are, and most of the power; twice as many bins are twice the work for less than 0.01 dB."""
 BAND = 8
 """Bins (86 Hz) that are compared, with those of the frames before and after."""
 LOUDNESS = 100.0

@@ -69,7 +69,7 @@ def gmac_per_second(config: SeparationConfig) -> float:
     Example:
         >>> from stemsep.models.presets import PRESETS
         >>> round(gmac_per_second(PRESETS["default"]), 2)
-        1.49
+        1.5
     """
     with torch.device("meta"):
         network = build_separation_network(config)

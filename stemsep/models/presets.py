@@ -17,7 +17,12 @@ __all__ = ["PRESETS", "build"]
 
 
 def _separation(
-    channels: tuple[int, ...], frame_width: int, *, dropout: float = 0.0, spatial: bool = False
+    channels: tuple[int, ...],
+    frame_width: int,
+    *,
+    dropout: float = 0.0,
+    presence: int = 0,
+    spatial: bool = False,
 ) -> MaskNetworkConfig:
     """Return the shipped networks' configuration; they differ in what is given."""
     stems = ("vocals", "drums", "bass", "other")
@@ -36,6 +41,7 @@ def _separation(
         freq_bins=2048,
         time_dilations=(1, 3),
         frame_width=frame_width,
+        presence=presence,
         compression=10.0,
     )
     return MaskNetworkConfig(
@@ -56,7 +62,7 @@ PRESETS: dict[str, UNetConfig | SpleeterConfig | MaskNetworkConfig] = {
     "small": UNetConfig(channels=(32, 64, 128, 256, 512)),
     "tiny": UNetConfig(channels=(16, 32, 64, 128, 256)),
     "spleeter": SPLEETER_MODELS["4stems"],
-    "default": _separation((32, 64, 112, 160), 320, dropout=0.15, spatial=True),
+    "default": _separation((32, 64, 112, 160), 320, dropout=0.15, presence=160, spatial=True),
     "fast": _separation((16, 32, 64, 112), 256),
 }
 """Configurations by name."""

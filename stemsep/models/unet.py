@@ -31,6 +31,8 @@ __all__ = ["UNet", "UNetConfig"]
 
 PRESENCE_POWER = 2.0
 """A stem that is heard with a probability of 1 % has its masks divided by 100 to this power."""
+PRESENCE_MARGIN = 2.0
+"""In doubt a stem is heard: what is silenced by mistake is worse than what leaks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,8 @@ class UNetConfig:
             a song is cut into chunks shows in the result.
         presence: at the lowest level, a part of this width tells from the whole of the input which
             stems are heard at all; 0 for none. It needs ``freq_bins`` and the head ``softmax``. The
-            logarithms of its probabilities, times ``PRESENCE_POWER``, are added to the logits.
+            logarithms of its probabilities, after ``PRESENCE_MARGIN`` and times ``PRESENCE_POWER``,
+            are added to the logits of the masks.
         compression: c in ``log(1 + c x)``, applied to the input; 0 leaves the input as it is.
 
     Raises:
@@ -177,8 +180,7 @@ class UNet(nn.Module):
         ]
         if config.frame_width:
             context.append(FrameContext(inputs, freq[-1], config))
-        if config.presence:
-            self.presence = Presence(inputs, freq[-1], config)
+        lowest = inputs
 
         decoder, ups = [], []
         for level in reversed(range(len(widths) - 1)):
@@ -195,6 +197,8 @@ class UNet(nn.Module):
         parts = 2 if config.head.startswith("complex") else 1
         outputs = max(1, config.stems) * parts * config.out_channels * config.subbands
         self.head = nn.Conv2d(inputs, outputs, 1)
+        if config.presence:  # last, so that all else starts from the weights that it has without
+            self.presence = Presence(lowest, freq[-1], config)
 
     def forward(self, features: Tensor, frames: slice | None = None) -> Tensor:
         """Return masks or logits.
@@ -236,7 +240,7 @@ class UNet(nn.Module):
 
     def _presence_bias(self, heard: Tensor) -> Tensor:
         """Return what probabilities add to each of the head's outputs, ``(batch, outputs)``."""
-        likely = PRESENCE_POWER * functional.logsigmoid(heard)
+        likely = PRESENCE_POWER * functional.logsigmoid(heard + PRESENCE_MARGIN)
         return likely.repeat_interleave(self.head.out_channels // self.config.stems, dim=1)
 
     def _encode(self, features: Tensor) -> list[Tensor]:

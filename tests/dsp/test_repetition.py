@@ -58,18 +58,18 @@ def by_the_formula(masks: np.ndarray, mixture: np.ndarray) -> np.ndarray:
 
 
 def test_it_is_the_formula():
-    masks, mixture = softmax_masks(2, 3, 2, 140, 9, seed=0), spectrum(2, 2, 140, 9, seed=1)
+    masks, mixture = softmax_masks(2, 3, 2, 270, 9, seed=0), spectrum(2, 2, 270, 9, seed=1)
     found = repeated_masks(masks, mixture)
     for item in range(2):
         expected = by_the_formula(masks[item].numpy(), mixture[item].numpy())
         np.testing.assert_allclose(found[item].numpy(), expected, rtol=1e-8)
-    assert (found - masks)[..., : low_bins(140), :].abs().mean() > 0.05
+    assert (found - masks)[..., : low_bins(270), :].abs().mean() > 0.05
 
 
 @given(seed=st.integers(0, 1000), stems=st.integers(1, 5), frames=st.integers(1, 40))
 def test_masks_still_sum_to_one_and_do_not_depend_on_the_level(seed, stems, frames):
-    masks = softmax_masks(1, stems, 2, 70, frames, seed=seed)
-    mixture = spectrum(1, 2, 70, frames, seed=seed)
+    masks = softmax_masks(1, stems, 2, 140, frames, seed=seed)
+    mixture = spectrum(1, 2, 140, frames, seed=seed)
     found = repeated_masks(masks, mixture)
     torch.testing.assert_close(found.sum(1), torch.ones_like(found[:, 0]))
     assert found.min() >= 0
@@ -78,11 +78,11 @@ def test_masks_still_sum_to_one_and_do_not_depend_on_the_level(seed, stems, fram
 
 def test_a_sound_that_comes_again_has_one_mask_and_others_keep_theirs():
     """Frames 0 to 4 come again as 10 to 14, all else is heard once."""
-    mixture = torch.randn(1, 2, 64, 20, dtype=torch.complex128, generator=generator(2))
-    mixture *= 10 ** torch.rand(64, 20, dtype=torch.float64, generator=generator(4)).mul(2)
+    mixture = torch.randn(1, 2, 128, 20, dtype=torch.complex128, generator=generator(2))
+    mixture *= 10 ** torch.rand(128, 20, dtype=torch.float64, generator=generator(4)).mul(2)
     mixture[..., 10:15] = mixture[..., :5]
-    masks = softmax_masks(1, 4, 2, 64, 20, seed=3)
-    found, low = repeated_masks(masks, mixture), low_bins(64)
+    masks = softmax_masks(1, 4, 2, 128, 20, seed=3)
+    found, low = repeated_masks(masks, mixture), low_bins(128)
     once = (masks[..., 1:4] + masks[..., 11:14]) / 2
     for start in (1, 11):  # the ends have other neighbours
         torch.testing.assert_close(
@@ -93,9 +93,9 @@ def test_a_sound_that_comes_again_has_one_mask_and_others_keep_theirs():
 
 
 def test_noise_on_the_masks_of_what_repeats_averages_out():
-    mixture = spectrum(1, 1, 64, 200, seed=4).expand(-1, 2, -1, -1)
-    noisy = softmax_masks(1, 2, 2, 64, 200, seed=5)
-    low = low_bins(64)
+    mixture = spectrum(1, 1, 128, 200, seed=4).expand(-1, 2, -1, -1)
+    noisy = softmax_masks(1, 2, 2, 128, 200, seed=5)
+    low = low_bins(128)
     before, after = (
         float((masks - 0.5)[..., :low, :].square().mean())
         for masks in (noisy, repeated_masks(noisy, mixture))
@@ -105,7 +105,7 @@ def test_noise_on_the_masks_of_what_repeats_averages_out():
 
 def test_a_long_song_is_searched_a_span_at_a_time(monkeypatch):
     monkeypatch.setattr(repetition, "SPAN", 7)
-    masks, mixture = softmax_masks(1, 3, 2, 64, 17, seed=6), spectrum(1, 2, 64, 17, seed=7)
+    masks, mixture = softmax_masks(1, 3, 2, 128, 17, seed=6), spectrum(1, 2, 128, 17, seed=7)
     parts = [
         repeated_masks(masks[..., i : i + 7], mixture[..., i : i + 7]) for i in range(0, 17, 7)
     ]
@@ -115,23 +115,26 @@ def test_a_long_song_is_searched_a_span_at_a_time(monkeypatch):
 def test_silence_around_a_song_changes_nothing():
     """Of a song of which every other frame is nearly silent."""
     quiet = torch.tensor([1.0, 1e-4]).repeat(10)
-    masks, mixture = softmax_masks(1, 3, 2, 64, 20, seed=6), quiet * spectrum(1, 2, 64, 20, seed=7)
+    masks, mixture = (
+        softmax_masks(1, 3, 2, 128, 20, seed=6),
+        quiet * spectrum(1, 2, 128, 20, seed=7),
+    )
     filled = [functional.pad(tensor, (30, 50)) for tensor in (masks, mixture)]
     found = repeated_masks(*filled)[..., 30:50]
     torch.testing.assert_close(found, repeated_masks(masks, mixture), rtol=1e-6, atol=0)
 
 
 def test_silence_and_quiet_songs_stay_finite():
-    masks = softmax_masks(1, 3, 2, 64, 8, seed=8).float()
+    masks = softmax_masks(1, 3, 2, 128, 8, seed=8).float()
     for level in (0, 1e-25, 1e-12, 1e6):
-        mixture = level * spectrum(1, 2, 64, 8, seed=9).to(torch.complex64)
+        mixture = level * spectrum(1, 2, 128, 8, seed=9).to(torch.complex64)
         found = repeated_masks(masks, mixture)
         torch.testing.assert_close(found.sum(1), torch.ones_like(found[:, 0]))
 
 
 def test_spectra_too_small_for_a_band_keep_their_masks():
-    masks = softmax_masks(1, 3, 2, 63, 5, seed=8)
-    assert torch.equal(repeated_masks(masks, spectrum(1, 2, 63, 5, seed=9)), masks)
+    masks = softmax_masks(1, 3, 2, 127, 5, seed=8)
+    assert torch.equal(repeated_masks(masks, spectrum(1, 2, 127, 5, seed=9)), masks)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import torch
 
 from stemsep.errors import ParameterError
 from stemsep.models import UNet, UNetConfig
-from stemsep.models.unet import PRESENCE_POWER
+from stemsep.models.unet import PRESENCE_MARGIN, PRESENCE_POWER
 from tests.dsp.tensors import uniform
 
 SIZES = {
@@ -39,8 +39,17 @@ def test_masks_of_a_stem_are_divided_by_how_unlikely_it_is_and_shared_out_again(
         masks, found = without(features, frames), having(features, frames)
         heard = torch.sigmoid(having.heard(features))
     torch.testing.assert_close(heard[1], torch.tensor([20.0, -1.0, 0.5]).sigmoid())
-    expected = masks * heard[:, :, None, None, None] ** PRESENCE_POWER
+    likely = torch.sigmoid(heard.logit() + PRESENCE_MARGIN)
+    expected = masks * likely[:, :, None, None, None] ** PRESENCE_POWER
     torch.testing.assert_close(found, expected / expected.sum(1, keepdim=True))
+
+
+def test_all_else_starts_from_the_weights_that_it_has_without():
+    torch.manual_seed(3)
+    without = UNet(UNetConfig(**SIZES)).state_dict()  # type: ignore[arg-type]
+    torch.manual_seed(3)
+    having = UNet(UNetConfig(**SIZES, presence=5)).state_dict()  # type: ignore[arg-type]
+    assert all(torch.equal(having[name], value) for name, value in without.items())
 
 
 def test_before_training_all_stems_are_as_likely():

@@ -85,6 +85,7 @@ def test_default_is_the_network_that_was_trained() -> None:
         freq_bins=2048,
         time_dilations=(1, 3),
         frame_width=320,
+        presence=160,
         dropout=0.15,
         compression=10.0,
     )

@@ -56,7 +56,7 @@ def test_a_silent_stem_gets_nothing_of_the_residue():
 
 
 def test_stems_are_filtered_with_masks_that_agree_on_what_repeats():
-    mixture, masks = spectrum(1, 2, 65, 30, seed=5), torch.randn(1, 3, 2, 65, 30).softmax(1)
+    mixture, masks = spectrum(1, 2, 130, 30, seed=5), torch.randn(1, 3, 2, 130, 30).softmax(1)
     found = filtered_stems(masks, mixture, frames=slice(3, 20))
     agreed = repeated_masks(masks, mixture)
     torch.testing.assert_close(found, spatial_filter(agreed, mixture)[..., 3:20])
