@@ -166,7 +166,7 @@ class Presence(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return the logits of probabilities that stems are heard, ``(batch, stems)``, in fp32."""
+        """Return the logits of probabilities that stems are heard, ``(batch, stems)``."""
         frames = self.narrow(features.flatten(1, 2)[:, :, None])  # (batch, width, 1, time)
         weights = self.weights(frames).float().softmax(-1)  # (batch, HEADS, 1, time)
         means = weights[:, :, 0] @ frames[:, :, 0].float().mT  # (batch, HEADS, width)
