@@ -17,6 +17,9 @@ from stemsep.data.track import Track
 
 __all__ = ["Example", "Part", "Plan", "needed_samples", "play"]
 
+FADE = 0.03
+"""Seconds in which a stem that is not always there comes and goes."""
+
 
 class Example(NamedTuple):
     """An excerpt to learn from.
@@ -71,10 +74,6 @@ class Plan:
         return [self.song] if self.song else [part for parts in self.parts for part in parts]
 
 
-FADE = 0.03
-"""Seconds in which a stem that is not always there comes and goes."""
-
-
 def needed_samples(samples: int, timing: Timing) -> int:
     """Return how many samples of a track an excerpt of ``samples`` takes."""
     return samples if timing == AS_IT_IS else source_samples(samples, tempo=timing.tempo)
@@ -88,7 +87,7 @@ def play(plan: Plan, *, samples: int, sample_rate: int) -> Example:
             stem += gain * _excerpt(part, samples)
     for stem, (start, stop) in zip(stems, plan.spans, strict=True):
         if (start, stop) != (0, 1):
-            stem *= _heard(start * samples, stop * samples, samples, round(FADE * sample_rate))
+            stem *= _span_gain(start * samples, stop * samples, samples, round(FADE * sample_rate))
     mixture = plan.gain[0] * _excerpt(plan.song, samples) if plan.song else stems.sum(0)
     if plan.limit_db:
         ceiling = np.abs(mixture).max() * 10 ** (-plan.limit_db / 20) + 1e-6
@@ -100,7 +99,7 @@ def play(plan: Plan, *, samples: int, sample_rate: int) -> Example:
     return Example(stems, mixture, np.array(plan.reliable, np.float32))
 
 
-def _heard(start: float, stop: float, samples: int, fade: int) -> NDArray[np.float32]:
+def _span_gain(start: float, stop: float, samples: int, fade: int) -> NDArray[np.float32]:
     """Return a gain ``(samples,)``, 1 in between and 0 outside; the excerpt's ends have no fade."""
     place = np.arange(samples)
     rising = (place - start) / fade if start > 0 else np.ones(samples)

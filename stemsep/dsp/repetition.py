@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stemsep.errors import ParameterError
+from stemsep.dsp.checks import check_masks
 
 __all__ = ["repeated_masks"]
 
@@ -61,12 +61,7 @@ def repeated_masks(masks: Tensor, mixture: Tensor) -> Tensor:
     Raises:
         ParameterError: complex masks, or shapes that do not fit.
     """
-    if masks.ndim != 5 or masks[:, 0].shape != mixture.shape or masks.is_complex():
-        raise ParameterError(
-            f"{masks.dtype} masks {tuple(masks.shape)} do not fit the mixture "
-            f"{tuple(mixture.shape)}: give real (batch, stems, channels, freq, time) and "
-            "(batch, channels, freq, time)"
-        )
+    check_masks(masks, mixture)
     low = mixture.shape[-2] // FILTERED // BAND * BAND
     if not low:
         return masks

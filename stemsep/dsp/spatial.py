@@ -20,8 +20,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from stemsep.dsp.checks import check_masks
 from stemsep.dsp.planes import Planes, planes
-from stemsep.errors import ParameterError
 
 __all__ = ["spatial_filter"]
 
@@ -69,13 +69,7 @@ def spatial_filter(masks: Tensor, mixture: Tensor, *, frames: slice = slice(None
     Raises:
         ParameterError: complex masks, or shapes that do not fit.
     """
-    fitting = masks.ndim == 5 and masks[:, 0].shape == mixture.shape and mixture.shape[1] == 2
-    if not fitting or masks.is_complex():
-        raise ParameterError(
-            f"{masks.dtype} masks {tuple(masks.shape)} do not fit the mixture "
-            f"{tuple(mixture.shape)}: give real (batch, stems, 2, freq, time) and "
-            "(batch, 2, freq, time)"
-        )
+    check_masks(masks, mixture, channels=2)
     # From here on all is (…, time, freq): frames lie together.
     masks, mixture = masks.mT, mixture.mT
     low = mixture.shape[-1] // FILTERED + 1

@@ -63,8 +63,12 @@ class HeardStems(nn.Module):
         return self
 
     def forward(self, magnitude: Tensor) -> Tensor:
-        """Return the logits of the probabilities that stems are heard, ``(batch, stems)``."""
-        return self.network.unet.heard(magnitude[..., : self.network.config.n_bins, :])
+        """Return the logits of the probabilities that stems are heard, ``(batch, stems)``.
+
+        Args:
+            magnitude: ``(batch, n_features, freq, time)`` of the trained bins.
+        """
+        return self.network.unet.heard(magnitude)
 
 
 def presence_loss(logits: Tensor, stems: Tensor, weight: Tensor, quiet_db: float) -> Tensor:

@@ -122,16 +122,20 @@ class SeparationTask:
         Where presence is what is learned, it is `presence_loss`.
         """
         if self.presence:
-            seen = network_input(stft(batch["mixture"], self.config.stft), self.config)
+            logits = network(network_input(self._spectrum(batch), self.config))
             weight, quiet_db = batch["reliable"], self.presence.quiet_db
-            return presence_loss(network(seen), batch["stems"], weight, quiet_db)
+            return presence_loss(logits, batch["stems"], weight, quiet_db)
         masks, mixture = self.masks(network, batch)
         return self.masks_loss(masks, mixture, batch)
 
     def masks(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Planes]:
         """Return masks and the mixture's spectra, of the trained bins; see `separation_loss`."""
-        spectrum = stft(batch["mixture"], self.config.stft)[..., : self.config.n_bins, :]
+        spectrum = self._spectrum(batch)
         return network(network_input(spectrum, self.config)), planes(spectrum)
+
+    def _spectrum(self, batch: Batch) -> Tensor:
+        """Return the mixtures' spectra, of the trained bins."""
+        return stft(batch["mixture"], self.config.stft)[..., : self.config.n_bins, :]
 
     def masks_loss(self, masks: Tensor, mixture: Planes, batch: Batch) -> Tensor:
         """Return the loss of masks against the stems of a batch."""
