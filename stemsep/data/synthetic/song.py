@@ -27,6 +27,9 @@ VOICES = ("vocals", "harmony", "double")
 """Roles that are sung."""
 PRACTISING = 0.5
 """Probability that a soloist practises: in songs nobody plays high and low notes by themselves."""
+BARE = 0.5
+"""Probability that a soloist is heard as recorded: in the middle, without a room or other effects.
+In songs that is how a singer is heard, so that is what such a sound is taken for."""
 
 
 def make_song(
@@ -63,7 +66,13 @@ def make_song(
     if not solo:
         return perform(score, seed, sample_rate=sample_rate, samples=samples)
     alone = soloist(score, seed)
-    track = perform(replace(score, parts=(alone,)), seed, sample_rate=sample_rate, samples=samples)
+    track = perform(
+        replace(score, parts=(alone,)),
+        seed,
+        sample_rate=sample_rate,
+        samples=samples,
+        bare=np.random.default_rng([seed, 6]).random() < BARE,
+    )
     return replace(track, stems={alone.stem: track.stems[alone.stem]})
 
 
@@ -121,9 +130,21 @@ def make_score(seed: int, *, seconds: float, midi: Sequence[Path] = ()) -> Score
 
 
 def perform(
-    score: Score, seed: int, *, sample_rate: int = 44_100, samples: Library | None = None
+    score: Score,
+    seed: int,
+    *,
+    sample_rate: int = 44_100,
+    samples: Library | None = None,
+    bare: bool = False,
 ) -> Track:
     """Return a score played and mixed; see `make_song`.
+
+    Args:
+        score: what is played.
+        seed: of who plays, and of the mix.
+        sample_rate: Hz.
+        samples: as of `make_song`.
+        bare: what is played is neither equalised nor placed and gets no effects.
 
     Raises:
         ParameterError: a rate below 8000 Hz.
@@ -145,7 +166,10 @@ def perform(
             else:
                 play = play_drum_part if part.role == "drums" else play_part
                 wave = play(part, library, samples=length, sample_rate=sample_rate, rng=rng)
-            played.append((part.role, placed(wave, part.role, rng, sample_rate)))
+            if bare:
+                mixed[stem] += wave
+            else:
+                played.append((part.role, placed(wave, part.role, rng, sample_rate)))
         if played:
             rng = np.random.default_rng([seed, 3, place])
             mixed[stem] = mix_stem(

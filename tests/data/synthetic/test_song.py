@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import mido
 import numpy as np
 import pytest
 import soundfile
 
 from stemsep.data.synthetic import find_samples, make_song, song_seed
+from stemsep.data.synthetic.players import play_part
+from stemsep.data.synthetic.sampler import Library
 from stemsep.data.synthetic.song import make_score, perform, soloist
 from stemsep.data.track import STEMS
 from stemsep.errors import DatasetError, ParameterError
@@ -79,6 +83,32 @@ def test_every_other_soloist_practises_high_and_low():
         assert starts == sorted(starts)
         assert 0 <= starts[0] < starts[-1] < 4.0
         assert len(set(starts)) > 1
+
+
+def test_every_other_soloist_is_heard_as_recorded(tmp_path):
+    for name, hz in (("c3", 130.81), ("c4", 261.63)):
+        soundfile.write(tmp_path / f"{name}.wav", tone(hz, samples=44_100), 44_100)
+    library = find_samples([tmp_path])
+    solos = [make_song(seed, seconds=1.0, samples=library, solo=True) for seed in range(40)]
+    sampled = [track.stems["other"] for track in solos if "other" in track.stems]
+    bare = sum(np.array_equal(left, right) for left, right in sampled)
+    assert 0.2 < bare / len(sampled) < 0.8
+    assert not any(  # nobody is heard so in a song
+        np.array_equal(*make_song(seed, seconds=1.0, samples=library).stems["other"])
+        for seed in range(5)
+    )
+
+
+def test_a_bare_part_is_what_was_played_but_for_its_level():
+    score = make_score(0, seconds=1.0)
+    part = next(part for part in score.parts if part.stem == "other" and part.notes)
+    track = perform(replace(score, parts=(part,)), 0, bare=True)
+    rng = np.random.default_rng([0, 2, STEMS.index("other"), 0])
+    played = play_part(part, Library(), samples=44_100, sample_rate=44_100, rng=rng)
+    found = track.stems["other"].astype(float)
+    played = np.broadcast_to(played, found.shape)
+    gain = (found * played).sum() / (played**2).sum()
+    assert np.abs(found - gain * played).max() < 0.05 * np.abs(found).max()  # but for the limiter
 
 
 def test_a_solo_of_a_singer_alone_is_refused_in_one_line(tmp_path):
