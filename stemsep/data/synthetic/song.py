@@ -28,8 +28,8 @@ VOICES = ("vocals", "harmony", "double")
 PRACTISING = 0.5
 """Probability that a soloist practises: in songs nobody plays high and low notes by themselves."""
 BARE = 0.5
-"""Probability that a soloist is heard as recorded: in the middle, without a room or other effects.
-In songs that is how a singer is heard, so that is what such a sound is taken for."""
+"""Probability that a soloist is heard as recorded, without a place, a room or other effects. In
+songs no melody but the singer's is as dry and central, so such a sound is taken for a voice."""
 
 
 def make_song(
