@@ -9,7 +9,7 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from stemsep.data.synthetic import find_samples, make_song, song_seed
+from stemsep.data.synthetic import find_samples, make_notes, make_song, song_seed
 from stemsep.data.synthetic.midi import find_midi
 from stemsep.data.track import Track
 
@@ -28,6 +28,7 @@ def generate_tracks(
     samples: Sequence[Path] = (),
     midi: Sequence[Path] = (),
     solo: bool = False,
+    notes: bool = False,
 ) -> list[Track]:
     """Return songs made from notes, by one process a core.
 
@@ -39,18 +40,18 @@ def generate_tracks(
         samples: folders of instruments and drum kits to play; none: all sounds are synthetic.
         midi: files or folders of them; none: songs are composed.
         solo: of each song one player alone.
+        notes: no songs, but notes of one instrument of ``samples`` each.
 
     Raises:
         DatasetError: no samples or no MIDI files in what was given, or nobody for a solo.
         AudioFileError: a sample cannot be read.
     """
+    library = find_samples(list(samples)) if samples else None
     make = partial(
-        make_song,
+        make_notes if notes else partial(make_song, midi=find_midi(list(midi)), solo=solo),
         seconds=seconds,
         sample_rate=sample_rate,
-        samples=find_samples(list(samples)) if samples else None,
-        midi=find_midi(list(midi)) if midi else [],
-        solo=solo,
+        samples=library,
     )
     seeds = [song_seed(seed, number) for number in range(tracks)]
     processes = min(os.cpu_count() or 1, tracks)

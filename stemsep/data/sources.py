@@ -40,6 +40,7 @@ class SourceConfig:
         midi: files or folders, below the data folder, of what they play.
         solo: of each of these songs one player, no singer, is alone: what an instrument sounds
             like with nothing around it.
+        notes: no songs, but one instrument of ``samples`` each, note after note as it was recorded.
 
     Raises:
         ParameterError: a value out of range, or one that this kind does not have.
@@ -59,6 +60,7 @@ class SourceConfig:
     samples: Sequence[str] = ()
     midi: Sequence[str] = ()
     solo: bool = False
+    notes: bool = False
 
     def __post_init__(self) -> None:
         check_choices(self)
@@ -74,10 +76,12 @@ class SourceConfig:
                 "'synthetic' makes 1 or more tracks of 0.1 to 3600 seconds, from a seed of 0 or "
                 "more; other kinds make none"
             )
-        if (self.samples or self.midi or self.solo) and not made:
+        if (self.samples or self.midi or self.solo or self.notes) and not made:
             raise ParameterError(
-                f"samples, midi and solo go with kind = 'synthetic', not '{self.kind}'"
+                f"samples, midi, solo and notes go with kind = 'synthetic', not '{self.kind}'"
             )
+        if self.notes and (self.midi or self.solo or not self.samples):
+            raise ParameterError("notes goes with samples, without midi and solo")
         if self.only_stems and self.kind not in ("folder", "musdb"):
             raise ParameterError(f"only_stems goes with songs of stems, not kind = '{self.kind}'")
         if not self.weight > 0:
@@ -112,6 +116,7 @@ def read_source(
             samples=[_below(root, path) for path in config.samples],
             midi=[_below(root, path) for path in config.midi],
             solo=config.solo,
+            notes=config.notes,
         )
     folder, only, exclude = _below(root, config.path), config.only, config.exclude
     if config.kind == "stems":

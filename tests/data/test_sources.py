@@ -7,9 +7,10 @@ from stemsep.data.musdb import VALID_TRACKS
 from stemsep.data.sources import SourceConfig, read_source
 from stemsep.data.track import STEMS
 from stemsep.errors import DatasetError, ParameterError
-from tests.signals import noise
+from tests.signals import noise, tone
 
 DECODER = Decoder(sample_rate=8000)
+MADE = {"kind": "synthetic", "path": "", "tracks": 3, "seconds": 0.5}
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +95,12 @@ def test_a_decoder_with_a_folder_keeps_the_sound_there(root, tmp_path):
         ({"kind": "synthetic", "path": ""}, "tracks = 0.*makes 1 or more"),
         ({"tracks": 3}, "tracks = 3.*other kinds make none"),
         ({"kind": "songs", "only_stems": ["bass"]}, "only_stems goes with songs of stems"),
-        ({"solo": True}, "samples, midi and solo go with kind = 'synthetic', not 'folder'"),
-        ({"midi": ["a"]}, "samples, midi and solo go with kind = 'synthetic', not 'folder'"),
+        ({"solo": True}, "samples, midi, solo and notes go with kind = 'synthetic', not 'folder'"),
+        ({"midi": ["a"]}, "samples, midi, solo and notes go with kind = 'synthetic', not 'folder'"),
+        ({"notes": True}, "samples, midi, solo and notes go with kind = 'synthetic', not 'folder'"),
+        (MADE | {"notes": True}, "notes goes with samples, without midi and solo"),
+        (MADE | {"notes": True, "samples": ["a"], "midi": ["b"]}, "without midi and solo"),
+        (MADE | {"notes": True, "samples": ["a"], "solo": True}, "without midi and solo"),
     ],
 )
 def test_a_source_that_cannot_be_is_refused(values, match):
@@ -106,6 +111,17 @@ def test_a_source_that_cannot_be_is_refused(values, match):
 def test_solos_made_from_notes_have_one_stem():
     source = SourceConfig(kind="synthetic", tracks=3, seconds=0.5, solo=True)
     assert all(len(t.stems) == 1 for t in read_source(source, None, decoder=DECODER))
+
+
+def test_notes_of_instruments_are_tracks_of_one_stem(tmp_path):
+    (tmp_path / "viola").mkdir()
+    soundfile.write(
+        tmp_path / "viola" / "c4.wav", tone(261.63, samples=8000, sample_rate=8000), 8000
+    )
+    source = SourceConfig(**MADE, notes=True, samples=["viola"])
+    tracks = read_source(source, tmp_path, decoder=DECODER)
+    assert len(tracks) == 3
+    assert all(list(t.stems) == ["other"] and t.stems["other"].any() for t in tracks)
 
 
 def test_songs_made_from_notes_are_other_ones_for_other_seeds():

@@ -19,7 +19,7 @@ from stemsep.data.synthetic.sampler import (
 )
 from stemsep.data.synthetic.score import PERCUSSION, Part
 
-__all__ = ["play_drum_part", "play_part"]
+__all__ = ["play_drum_part", "play_part", "sampled_instrument"]
 
 SAMPLED = 0.75
 """Probability that a sampled instrument plays where one fits; else an oscillator does."""
@@ -90,6 +90,26 @@ def play_part(
     return played
 
 
+def sampled_instrument(sampled: SampledInstrument, sample_rate: int) -> Instrument:
+    """Return what plays with the notes of a sampled instrument."""
+
+    def tone(pitch: int, seconds: float, velocity: float, take: int) -> Floats:
+        wave = sampled_tone(
+            sampled.samples, pitch=pitch, velocity=velocity, take=take, sample_rate=sample_rate
+        )
+        return wave[:, : max(1, round(seconds * sample_rate))]
+
+    lowest, highest = sampled.range
+    return Instrument(
+        name=sampled.name,
+        tone=tone,
+        release_seconds=0.1,
+        lowest=lowest,
+        highest=max(highest, lowest + 12),
+        takes=4,
+    )
+
+
 def play_drum_part(
     part: Part,
     library: Library,
@@ -138,25 +158,10 @@ def _sampled(
     if part.plucked and (guitars := [i for i in fitting if "guitar" in i.name.lower()]):
         fitting = guitars
     chosen = fitting[rng.integers(len(fitting))]
-
-    def tone(pitch: int, seconds: float, velocity: float, take: int) -> Floats:
-        wave = sampled_tone(
-            chosen.samples, pitch=pitch, velocity=velocity, take=take, sample_rate=sample_rate
-        )
-        return wave[:, : max(1, round(seconds * sample_rate))]
-
-    lowest, highest = chosen.range
-    instrument = Instrument(
-        name=chosen.name,
-        tone=tone,
-        release_seconds=0.1,
-        lowest=lowest,
-        highest=max(highest, lowest + 12),
-        takes=4,
-    )
     electric = "guitar" in chosen.name.lower() and "electric" in chosen.name.lower()
     low = part.plucked and part.notes[0].pitch < 48
-    return instrument, electric and bool(rng.random() < (0.8 if low else 0.3))
+    distorted = electric and bool(rng.random() < (0.8 if low else 0.3))
+    return sampled_instrument(chosen, sample_rate), distorted
 
 
 def _synthetic_kit(
